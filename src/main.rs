@@ -1,0 +1,2 @@
+//! acr-fanin.
+fn main() {}
