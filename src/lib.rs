@@ -1,1 +1,13 @@
-//! acr-fanin.
+//! acr-fanin: one notice when an image is in every region.
+//!
+//! Start reading at [`app`], the use cases; [`ports`] says what they need of the world, `boot` puts the
+//! two together for the two homes, [`functions`] and [`standalone`]. `docs/ARCHITECTURE.md` is the map.
+
+pub mod answer;
+pub mod clock;
+pub mod config;
+pub mod intake;
+pub mod keys;
+pub mod limits;
+pub mod ports;
+pub mod sink;

@@ -1,0 +1,61 @@
+//! Names made from outside text: always hashes, so that no text of a caller stands in a key, a filter or a URL.
+
+use fan_in::{ContentId, Digest, EventId, Image, Registry, Repository, Shard, Tag};
+use sha2::{Digest as _, Sha256};
+
+fn hash(kind: &str, parts: &[&str]) -> [u8; 16] {
+    let mut sha = Sha256::new();
+    for part in [kind].iter().chain(parts) {
+        sha.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        sha.update(part);
+    }
+    let full: [u8; 32] = sha.finalize().into();
+    let mut short = [0; 16];
+    short.copy_from_slice(&full[..16]);
+    short
+}
+
+fn hex(bytes: [u8; 16]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Everything about a repository, whatever the registry, lives in one shard.
+#[must_use]
+pub fn shard(repository: &Repository) -> Shard {
+    Shard::of(hash("shard", &[repository.as_str()])[0])
+}
+
+fn registry(image: &Image) -> &str {
+    image.registry.as_ref().map_or("", Registry::as_str)
+}
+
+/// What a push is about, the same in every region.
+#[must_use]
+pub fn content(image: &Image) -> ContentId {
+    let tag = image.tag.as_ref().map_or("", Tag::as_str);
+    let digest = image.digest.as_ref().map_or("", Digest::as_str);
+    ContentId(hash("content", &[registry(image), image.action.as_str(), image.repository.as_str(), tag, digest]))
+}
+
+/// With correlation `id`: the event's id within its repository.
+#[must_use]
+pub fn content_by_id(image: &Image, event_id: &str) -> ContentId {
+    ContentId(hash("id", &[registry(image), image.repository.as_str(), event_id]))
+}
+
+#[must_use]
+pub fn event(event_id: &str) -> EventId {
+    EventId(hash("event", &[event_id]))
+}
+
+/// The row of a repository's tag, over all registries.
+#[must_use]
+pub fn tag(repository: &Repository, tag: &Tag) -> String {
+    format!("t:{}", hex(hash("tag", &[repository.as_str(), tag.as_str()])))
+}
+
+/// The row of a digest in a repository, over all registries.
+#[must_use]
+pub fn digest(repository: &Repository, digest: &Digest) -> String {
+    format!("i:{}", hex(hash("digest", &[repository.as_str(), digest.as_str()])))
+}

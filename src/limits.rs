@@ -1,0 +1,47 @@
+//! Every limit in one place. Sizes in bytes unless the name says otherwise.
+
+use std::time::Duration;
+
+/// A webhook's body, as its sender wrote it.
+pub const BODY_MAX: usize = 256 * 1024;
+/// What the Functions host wraps around a body: it escapes it and copies it into the metadata.
+pub const ENVELOPE_MAX: usize = 4 * 1024 * 1024;
+/// The handler answers a webhook within this time, whatever storage does: a registry waits 5 s and never
+/// comes again.
+pub const ANSWER_WITHIN: Duration = Duration::from_millis(4_000);
+/// Storage is tried for this long, which leaves time to answer.
+pub const STORAGE_WITHIN: Duration = Duration::from_millis(3_500);
+/// One storage request of a webhook.
+pub const STORAGE_REQUEST: Duration = Duration::from_millis(1_500);
+/// What a sender is told to wait when storage is away, in seconds.
+pub const RETRY_AFTER_SECONDS: u32 = 5;
+
+pub const REGIONS_MAX: usize = 64;
+pub const SINKS_MAX: usize = 32;
+
+/// A row in the store.
+pub const ROW_MAX: usize = 256 * 1024;
+/// An error or a result that is kept with a delivery, in characters.
+pub const TEXT_CHARS_MAX: usize = 300;
+/// Texts of the first event that are kept for a notice in the registry's own format, in characters.
+pub const ORIGIN_CHARS_MAX: usize = 256;
+/// An arrival that travels by queue.
+pub const QUEUED_ARRIVAL_MAX: usize = 8 * 1024;
+
+/// Pushes on one page of the list: the most, and how many when nothing is asked.
+pub const PAGE_MAX: usize = 200;
+pub const PAGE_DEFAULT: usize = 50;
+
+/// Due pushes that one tick looks at.
+pub const SWEEP_MAX: usize = 500;
+/// Expired pushes that are purged in one go.
+pub const PURGE_MAX: usize = 500;
+
+/// What is read of a sink's answer.
+pub const SINK_ANSWER_MAX: usize = 64 * 1024;
+
+/// The first so many characters of a text, as it is kept and shown.
+#[must_use]
+pub fn cut(text: &str, chars_max: usize) -> String {
+    text.chars().take(chars_max).collect()
+}
