@@ -10,4 +10,5 @@ pub mod intake;
 pub mod keys;
 pub mod limits;
 pub mod ports;
+pub mod secret;
 pub mod sink;
