@@ -15,9 +15,17 @@ pub fn now() -> Timestamp {
 #[must_use]
 pub fn rfc3339(at: Timestamp) -> String {
     let nanos = i128::from(at.as_millis()) * 1_000_000;
-    let Ok(time) = time::OffsetDateTime::from_unix_timestamp_nanos(nanos) else { return String::new() };
+    let Ok(time) = time::OffsetDateTime::from_unix_timestamp_nanos(nanos) else {
+        return String::new();
+    };
     let (date, clock) = (time.date(), time.time());
-    format!("{date}T{:02}:{:02}:{:02}.{:03}Z", clock.hour(), clock.minute(), clock.second(), clock.millisecond())
+    format!(
+        "{date}T{:02}:{:02}:{:02}.{:03}Z",
+        clock.hour(),
+        clock.minute(),
+        clock.second(),
+        clock.millisecond()
+    )
 }
 
 /// Reads an RFC 3339 time with any number of fractional digits: registries write 3, 7, 8 or 9. What is finer
@@ -39,8 +47,11 @@ pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
         }
         None => head.to_owned(),
     };
-    let time = time::OffsetDateTime::parse(&cut, &time::format_description::well_known::Rfc3339).ok()?;
-    i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Timestamp::from_millis)
+    let time =
+        time::OffsetDateTime::parse(&cut, &time::format_description::well_known::Rfc3339).ok()?;
+    i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000))
+        .ok()
+        .map(Timestamp::from_millis)
 }
 
 #[cfg(test)]
@@ -49,13 +60,24 @@ mod tests {
 
     #[test]
     fn times_with_any_number_of_fractional_digits_are_read() {
-        let millis = |text| parse_rfc3339(text).map(Timestamp::as_millis);
+        let millis = |text: &str| parse_rfc3339(text).map(Timestamp::as_millis);
         assert_eq!(millis("2017-11-17T16:52:01Z"), Some(1_510_937_521_000));
         for fraction in ["343", "3431453", "34314534", "343145347", "34314534712345"] {
-            assert_eq!(millis(&format!("2017-11-17T16:52:01.{fraction}Z")), Some(1_510_937_521_343), "{fraction}");
+            assert_eq!(
+                millis(&format!("2017-11-17T16:52:01.{fraction}Z")),
+                Some(1_510_937_521_343),
+                "{fraction}"
+            );
         }
         assert_eq!(millis("2026-11-20T10:00:00.1200+02:00"), millis("2026-11-20T08:00:00.12Z"));
-        for bad in ["", "now", "2017-11-17", "2017-11-17T16:52:01", "2017-11-17T16:52:01.Z", "2017-13-17T16:52:01Z"] {
+        for bad in [
+            "",
+            "now",
+            "2017-11-17",
+            "2017-11-17T16:52:01",
+            "2017-11-17T16:52:01.Z",
+            "2017-13-17T16:52:01Z",
+        ] {
             assert_eq!(millis(bad), None, "{bad}");
         }
     }

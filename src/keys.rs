@@ -34,7 +34,10 @@ fn registry(image: &Image) -> &str {
 pub fn content(image: &Image) -> ContentId {
     let tag = image.tag.as_ref().map_or("", Tag::as_str);
     let digest = image.digest.as_ref().map_or("", Digest::as_str);
-    ContentId(hash("content", &[registry(image), image.action.as_str(), image.repository.as_str(), tag, digest]))
+    ContentId(hash(
+        "content",
+        &[registry(image), image.action.as_str(), image.repository.as_str(), tag, digest],
+    ))
 }
 
 /// With correlation `id`: the event's id within its repository.

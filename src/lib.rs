@@ -4,6 +4,7 @@
 //! two together for the two homes, [`functions`] and [`standalone`]. `docs/ARCHITECTURE.md` is the map.
 
 pub mod answer;
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod intake;
@@ -12,3 +13,4 @@ pub mod limits;
 pub mod ports;
 pub mod secret;
 pub mod sink;
+pub mod store;

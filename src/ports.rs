@@ -14,7 +14,7 @@ pub struct Version(pub String);
 pub struct Row {
     pub key: String,
     pub version: Version,
-    /// JSON text.
+    /// Text, mostly JSON.
     pub doc: String,
 }
 
@@ -35,14 +35,19 @@ impl Op {
     #[must_use]
     pub fn key(&self) -> &str {
         match self {
-            Self::Insert { key, .. } | Self::Replace { key, .. } | Self::Put { key, .. } | Self::Delete { key, .. } => key,
+            Self::Insert { key, .. }
+            | Self::Replace { key, .. }
+            | Self::Put { key, .. }
+            | Self::Delete { key, .. } => key,
         }
     }
 
     #[must_use]
     pub fn doc(&self) -> Option<&str> {
         match self {
-            Self::Insert { doc, .. } | Self::Replace { doc, .. } | Self::Put { doc, .. } => Some(doc),
+            Self::Insert { doc, .. } | Self::Replace { doc, .. } | Self::Put { doc, .. } => {
+                Some(doc)
+            }
             Self::Delete { .. } => None,
         }
     }
@@ -76,14 +81,20 @@ pub trait Rows: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Broken`].
-    async fn range(&self, shard: Shard, from: &str, below: &str, limit: usize) -> Result<Vec<Row>, StoreError>;
+    async fn range(
+        &self,
+        shard: Shard,
+        from: &str,
+        below: &str,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError>;
 
-    /// All of it or nothing.
+    /// All of it or nothing; the rows' new versions, in the order of the changes (of a deleted row: any).
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when a condition does not hold, else [`StoreError::Unavailable`] or
     /// [`StoreError::Broken`].
-    async fn write(&self, shard: Shard, ops: Vec<Op>) -> Result<(), StoreError>;
+    async fn write(&self, shard: Shard, ops: Vec<Op>) -> Result<Vec<Version>, StoreError>;
 }
 
 /// What a sink is given to deliver.

@@ -32,7 +32,9 @@ impl fmt::Debug for Secret {
 #[must_use]
 pub fn is_one_of(given: &str, secrets: &[Secret]) -> bool {
     let given = Sha256::digest(given);
-    let equal = secrets.iter().fold(Choice::from(0), |found, secret| found | Sha256::digest(&secret.0).ct_eq(&given));
+    let equal = secrets
+        .iter()
+        .fold(Choice::from(0), |found, secret| found | Sha256::digest(&secret.0).ct_eq(&given));
     equal.into()
 }
 
@@ -64,8 +66,13 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_shown() {
-        let url = SecretUrl::new(Url::parse("https://user:pw@hooks.slack.com/services/T0/B0/xyz?sig=1").unwrap());
-        assert_eq!(format!("{:?} {url:?}", Secret::new("hunter2")), "[secret] https://hooks.slack.com/[secret]");
+        let url = SecretUrl::new(
+            Url::parse("https://user:pw@hooks.slack.com/services/T0/B0/xyz?sig=1").unwrap(),
+        );
+        assert_eq!(
+            format!("{:?} {url:?}", Secret::new("hunter2")),
+            "[secret] https://hooks.slack.com/[secret]"
+        );
     }
 
     #[test]

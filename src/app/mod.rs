@@ -1,0 +1,122 @@
+//! The use cases, the same in both homes: an arrival is recorded, time passes, a notice is delivered, somebody
+//! asks. Each loads, lets the core decide, commits state, decision and outbox in one write, and acts only then.
+
+mod deliver;
+mod find;
+mod record;
+mod sweep;
+
+pub use find::Wanted;
+pub use record::Recorded;
+pub use sweep::Swept;
+
+use crate::ports::{Sink, StoreError};
+use crate::store::Store;
+use fan_in::{Policy, Push, PushId, Retry};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use sweep::PurgeClock;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// A delivery is leased for so many times the limit of one call of a sink.
+const LEASE_FACTOR: u32 = 4;
+/// Writers of one push in this process wait for each other; this only spares conflicts.
+const LOCKS: usize = 64;
+
+/// What the use cases work by.
+#[derive(Debug)]
+pub struct Parts {
+    pub store: Store,
+    pub policy: Policy,
+    pub retry: Retry,
+    /// One call of a sink takes no longer.
+    pub sink_timeout: Duration,
+    /// Decided pushes are kept so long.
+    pub retention: Duration,
+    pub sinks: Vec<Arc<dyn Sink>>,
+}
+
+#[derive(Debug)]
+pub struct App {
+    parts: Parts,
+    locks: Vec<Mutex<()>>,
+    /// All open pushes have been looked at once, with the settings of this start.
+    looked_at_all: AtomicBool,
+    purge_clock: PurgeClock,
+}
+
+impl App {
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let locks = (0..LOCKS).map(|_| Mutex::default()).collect();
+        Self {
+            parts,
+            locks,
+            looked_at_all: AtomicBool::new(false),
+            purge_clock: PurgeClock::default(),
+        }
+    }
+
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.parts.policy
+    }
+
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    async fn lock(&self, content: fan_in::ContentId) -> MutexGuard<'_, ()> {
+        self.locks[usize::from(content.0[0]) % LOCKS].lock().await
+    }
+
+    /// Newer pushes of the push's tag in its registry.
+    async fn newer(&self, push: &Push) -> Result<Vec<Push>, StoreError> {
+        let image = &push.image;
+        let Some(tag) = image.tag.as_ref().filter(|_| image.action.is_push()) else {
+            return Ok(Vec::new());
+        };
+        let registry = image.registry.as_ref().map(fan_in::Registry::as_str);
+        let order = push.order();
+        let mut newer = Vec::new();
+        for mark in self
+            .parts
+            .store
+            .marks(&image.repository, tag)
+            .await?
+            .map(|m| m.value)
+            .unwrap_or_default()
+        {
+            let may_be_newer =
+                (mark.first_event, mark.first_seen) > (order.first_event, order.first_seen);
+            if mark.push != push.id && mark.registry.as_deref() == registry && may_be_newer {
+                let other = self.parts.store.push(mark.push).await?;
+                newer.extend(other.map(|other| other.push).filter(|other| other.order() > order));
+            }
+        }
+        Ok(newer)
+    }
+}
+
+/// Waits before another try: longer after each, and by chance, so that rivals part.
+async fn pause(tries: u32) {
+    let most = 20_u64.saturating_mul(1 << tries.min(4)).min(200);
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(5..=most))).await;
+}
+
+/// One line for every decision, whoever is told of it.
+fn log_decision(push: &Push) {
+    tracing::info!(
+        push = %push.id,
+        image = %push.image,
+        digest = push.image.digest.as_ref().map(fan_in::Digest::as_str),
+        status = push.status.as_str(),
+        missed = ?push.missed.iter().map(fan_in::Region::as_str).collect::<Vec<_>>(),
+        "push decided"
+    );
+}
+
+/// Pushes whose deliveries somebody has to begin. Losing a bell costs time, never a notice.
+pub type Bells = Vec<PushId>;

@@ -1,0 +1,451 @@
+//! Where pushes are kept: one layout of rows over any [`Rows`].
+//!
+//! Within a shard (a repository belongs to one, so that all that is said of a repository changes in one
+//! transaction):
+//!
+//! | key | what |
+//! |---|---|
+//! | `p:{content}` | the newest push of a content, and what is compared of the earlier ones |
+//! | `p:{content}:{generation}` | an earlier push |
+//! | `!{due, 13 digits}{push}` | there is work for that push at that time |
+//! | `t:{hash}` | the newest pushes of a tag |
+//! | `i:{hash}` | the newest push of a digest |
+//! | `d:{9999999999999 − first seen, 13 digits}{push}` | the list, newest first |
+
+//AZ pub mod azure_table;
+pub mod memory;
+mod row;
+pub mod sqlite;
+
+use crate::keys;
+use crate::limits::ROW_MAX;
+use crate::ports::{Op, Row, Rows, StoreError, Version};
+use fan_in::decide::Change;
+use fan_in::{
+    ContentId, Digest, Family, Image, Order, Outcome, Past, Push, PushId, RegionSet, Repository,
+    Shard, Tag, Timestamp, law,
+};
+use futures_util::future::try_join_all;
+pub use row::Mark;
+use std::sync::Arc;
+
+/// Pushes of one tag that its row names.
+const MARKS_MAX: usize = 8;
+/// The last millisecond that 13 digits can write: in the year 2286.
+const MILLIS_MAX: i64 = 9_999_999_999_999;
+
+/// What was read, and the version a later write has to find.
+#[derive(Clone, Debug)]
+pub struct Stored<T> {
+    pub value: T,
+    version: Version,
+}
+
+/// A push that was read by its id.
+#[derive(Clone, Debug)]
+pub struct StoredPush {
+    pub push: Push,
+    version: Version,
+    /// Where it is the newest: the earlier ones.
+    past: Option<Vec<Past>>,
+}
+
+/// A page of the list.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// Without ids, repeats and deliveries that went well.
+    pub pushes: Vec<Push>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Store {
+    rows: Arc<dyn Rows>,
+    configured: RegionSet,
+}
+
+fn family_key(content: ContentId) -> String {
+    format!("p:{}", row::content_hex(content))
+}
+
+fn earlier_key(id: PushId) -> String {
+    format!("p:{}:{:011x}", row::content_hex(id.content), id.generation)
+}
+
+fn due_key(due: Timestamp, id: PushId) -> String {
+    format!("!{:013}{id}", due.as_millis().clamp(0, MILLIS_MAX))
+}
+
+fn list_key(first_seen: Timestamp, id: PushId) -> String {
+    format!("d:{}", list_position(first_seen, id))
+}
+
+fn list_position(first_seen: Timestamp, id: PushId) -> String {
+    format!("{:013}{id}", MILLIS_MAX - first_seen.as_millis().clamp(0, MILLIS_MAX))
+}
+
+/// Is this what a page's `next` said?
+#[must_use]
+pub fn is_list_position(text: &str) -> bool {
+    let (millis, id) = text.split_at_checked(13).unwrap_or_default();
+    !millis.is_empty() && millis.bytes().all(|b| b.is_ascii_digit()) && PushId::parse(id).is_some()
+}
+
+impl Store {
+    /// `configured`: the regions of the settings, against which every write is checked.
+    #[must_use]
+    pub fn new(rows: Arc<dyn Rows>, configured: RegionSet) -> Self {
+        Self { rows, configured }
+    }
+
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.rows.now()
+    }
+
+    /// # Errors
+    /// As [`Rows::get`].
+    pub async fn family(
+        &self,
+        shard: Shard,
+        content: ContentId,
+    ) -> Result<Option<Stored<Family>>, StoreError> {
+        let row = self.rows.get(shard, &family_key(content)).await?;
+        row.map(|row| Ok(Stored { value: row::read_family(&row.doc)?, version: row.version }))
+            .transpose()
+    }
+
+    /// A push that is not the newest of its content any more.
+    ///
+    /// # Errors
+    /// As [`Rows::get`].
+    pub async fn earlier(&self, id: PushId) -> Result<Option<Stored<Push>>, StoreError> {
+        let row = self.rows.get(id.shard, &earlier_key(id)).await?;
+        row.map(|row| {
+            Ok(Stored { value: row::read_family(&row.doc)?.newest, version: row.version })
+        })
+        .transpose()
+    }
+
+    /// # Errors
+    /// As [`Rows::get`].
+    pub async fn push(&self, id: PushId) -> Result<Option<StoredPush>, StoreError> {
+        if let Some(Stored { value, version }) = self.family(id.shard, id.content).await?
+            && value.newest.id == id
+        {
+            return Ok(Some(StoredPush { push: value.newest, version, past: Some(value.past) }));
+        }
+        let earlier = self.earlier(id).await?;
+        Ok(earlier.map(|Stored { value, version }| StoredPush { push: value, version, past: None }))
+    }
+
+    /// The newest pushes of a tag over all registries, newest first.
+    ///
+    /// # Errors
+    /// As [`Rows::get`].
+    pub async fn marks(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<Option<Stored<Vec<Mark>>>, StoreError> {
+        let row = self.rows.get(keys::shard(repository), &keys::tag(repository, tag)).await?;
+        row.map(|row| Ok(Stored { value: row::read_marks(&row.doc)?, version: row.version }))
+            .transpose()
+    }
+
+    /// The push of a digest that opened last.
+    ///
+    /// # Errors
+    /// As [`Rows::get`].
+    pub async fn newest_of_digest(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<Stored<PushId>>, StoreError> {
+        let row = self.rows.get(keys::shard(repository), &keys::digest(repository, digest)).await?;
+        Ok(row
+            .and_then(|row| Some(Stored { value: PushId::parse(&row.doc)?, version: row.version })))
+    }
+
+    /// Writes what an arrival came to. `earlier` is what was read of the earlier push that it changes.
+    ///
+    /// # Errors
+    /// As [`Rows::write`]; [`StoreError::Broken`] when the write would break a law.
+    pub async fn save_arrival(
+        &self,
+        outcome: &Outcome,
+        before: Option<&Stored<Family>>,
+        earlier: Option<&Stored<Push>>,
+        marks: Option<&Stored<Vec<Mark>>>,
+    ) -> Result<(), StoreError> {
+        let newest = &outcome.family.newest;
+        let mut write = Write::new(self);
+        match outcome.change {
+            Change::Nothing => return Ok(()),
+            Change::Newest => write.changed(before.map(|b| &b.value.newest), newest)?,
+            Change::Earlier => {
+                if let (Some(after), Some(stored)) = (&outcome.earlier, earlier) {
+                    write.changed(Some(&stored.value), after)?;
+                    write.replace(earlier_key(after.id), row::write_push(after)?, &stored.version);
+                }
+            }
+            Change::Opens => {
+                write.changed(None, newest)?;
+                if let Some(moved) = &outcome.earlier {
+                    write.insert(earlier_key(moved.id), row::write_push(moved)?);
+                }
+                write.names(newest, marks)?;
+            }
+        }
+        write.family(&outcome.family, before.map(|b| &b.version))?;
+        write.commit(newest.id.shard).await.map(drop)
+    }
+
+    /// Writes what became of a push otherwise than by an arrival, and returns it as it is stored now.
+    ///
+    /// # Errors
+    /// As [`Rows::write`]; [`StoreError::Broken`] when the write would break a law.
+    pub async fn save(&self, before: StoredPush, after: Push) -> Result<StoredPush, StoreError> {
+        let mut write = Write::new(self);
+        write.changed(Some(&before.push), &after)?;
+        let stored = match before.past {
+            Some(past) => {
+                let family = Family { newest: after, past };
+                write.family(&family, Some(&before.version))?;
+                StoredPush { push: family.newest, past: Some(family.past), ..before }
+            }
+            None => {
+                write.replace(earlier_key(after.id), row::write_push(&after)?, &before.version);
+                StoredPush { push: after, ..before }
+            }
+        };
+        // The push's own row is the last change of the transaction.
+        let versions = write.commit(stored.push.id.shard).await?;
+        let version = versions.into_iter().next_back().ok_or(StoreError::Conflict)?;
+        Ok(StoredPush { version, ..stored })
+    }
+
+    /// Pushes that somebody has to look at until then, the most urgent first; at most `limit` of each shard.
+    ///
+    /// # Errors
+    /// As [`Rows::range`].
+    pub async fn due(
+        &self,
+        until: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<PushId>, StoreError> {
+        let below = until.map_or_else(
+            || "\"".to_owned(),
+            |t| format!("!{:013}", (t.as_millis() + 1).clamp(0, MILLIS_MAX)),
+        );
+        let mut rows = self.everywhere("!", &below, limit).await?;
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(rows.iter().filter_map(|row| PushId::parse(row.key.get(14..)?)).collect())
+    }
+
+    /// The list, newest first.
+    ///
+    /// # Errors
+    /// As [`Rows::range`].
+    pub async fn list(&self, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+        let from = after.map_or_else(|| "d:".to_owned(), |position| format!("d:{position}0"));
+        let mut rows = self.everywhere(&from, "d;", limit + 1).await?;
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let pushes: Vec<Push> = rows
+            .iter()
+            .map(|row| row::read_family(&row.doc).map(|f| f.newest))
+            .collect::<Result<_, _>>()?;
+        let next =
+            pushes.last().filter(|_| more).map(|push| list_position(push.first_seen, push.id));
+        Ok(Page { pushes, next })
+    }
+
+    /// Pushes first seen before `cutoff`, oldest first within a shard.
+    ///
+    /// # Errors
+    /// As [`Rows::range`].
+    pub async fn expired(
+        &self,
+        cutoff: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<PushId>, StoreError> {
+        let from = format!("d:{:013}", MILLIS_MAX - cutoff.as_millis().clamp(0, MILLIS_MAX));
+        let rows = self.everywhere(&from, "d;", limit).await?;
+        Ok(rows.iter().rev().filter_map(|row| PushId::parse(row.key.get(15..)?)).collect())
+    }
+
+    async fn everywhere(
+        &self,
+        from: &str,
+        below: &str,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let shards = Shard::all().map(|shard| self.rows.range(shard, from, below, limit));
+        Ok(try_join_all(shards).await?.into_iter().flatten().collect())
+    }
+
+    /// Deletes a push and what names it, unless there is still work for it or an earlier push of its content
+    /// is kept. Says whether it is gone.
+    ///
+    /// # Errors
+    /// As [`Rows::write`].
+    pub async fn purge(&self, id: PushId) -> Result<bool, StoreError> {
+        let family = self.family(id.shard, id.content).await?;
+        let mut write = Write::new(self);
+        let push = match family {
+            Some(Stored { value: family, version }) if family.newest.id == id => {
+                if !family.past.is_empty() {
+                    return Ok(false);
+                }
+                write.delete(family_key(id.content), Some(version));
+                family.newest
+            }
+            family => {
+                let Some(Stored { value: push, version }) = self.earlier(id).await? else {
+                    return Ok(true);
+                };
+                write.delete(earlier_key(id), Some(version));
+                if let Some(Stored { value: mut family, version }) = family {
+                    family.past.retain(|past| past.generation != id.generation);
+                    write.family(&family, Some(&version))?;
+                }
+                push
+            }
+        };
+        if push.due().is_some() {
+            return Ok(false);
+        }
+        write.delete(list_key(push.first_seen, id), None);
+        let Image { repository, tag, digest, .. } = &push.image;
+        if let Some(tag) = tag
+            && let Some(marks) = self.marks(repository, tag).await?
+        {
+            write.forget_mark(id, keys::tag(repository, tag), marks)?;
+        }
+        if let Some(digest) = digest
+            && let Some(named) = self.newest_of_digest(repository, digest).await?
+            && named.value == id
+        {
+            write.delete(keys::digest(repository, digest), Some(named.version));
+        }
+        write.commit(id.shard).await?;
+        Ok(true)
+    }
+}
+
+/// A transaction being put together.
+struct Write<'a> {
+    store: &'a Store,
+    ops: Vec<Op>,
+}
+
+impl<'a> Write<'a> {
+    const fn new(store: &'a Store) -> Self {
+        Self { store, ops: Vec::new() }
+    }
+
+    fn insert(&mut self, key: String, doc: String) {
+        self.ops.push(Op::Insert { key, doc });
+    }
+
+    fn replace(&mut self, key: String, doc: String, version: &Version) {
+        self.ops.push(Op::Replace { key, doc, version: version.clone() });
+    }
+
+    fn put(&mut self, key: String, doc: String) {
+        self.ops.push(Op::Put { key, doc });
+    }
+
+    fn delete(&mut self, key: String, version: Option<Version>) {
+        self.ops.push(Op::Delete { key, version });
+    }
+
+    fn family(&mut self, family: &Family, version: Option<&Version>) -> Result<(), StoreError> {
+        let (key, doc) = (family_key(family.newest.id.content), row::write_family(family)?);
+        match version {
+            Some(version) => self.replace(key, doc, version),
+            None => self.insert(key, doc),
+        }
+        Ok(())
+    }
+
+    /// What every change of a push brings along: the laws, its marker, its place in the list.
+    fn changed(&mut self, before: Option<&Push>, after: &Push) -> Result<(), StoreError> {
+        if let Err(law::Violation(law)) = law::check(before, after, &self.store.configured) {
+            tracing::error!(push = %after.id, law, "a write that would break a law was refused");
+            return Err(StoreError::Broken(format!(
+                "refused a write that would break a law: {law}"
+            )));
+        }
+        let key = |push: &Push| push.due().map(|due| due_key(due, push.id));
+        let (old, new) = (before.and_then(key), key(after));
+        if old != new {
+            if let Some(old) = old {
+                self.delete(old, None);
+            }
+            if let Some(new) = new {
+                self.put(new, "{}".to_owned());
+            }
+        }
+        self.put(list_key(after.first_seen, after.id), row::write_summary(after)?);
+        Ok(())
+    }
+
+    /// Under which names a push that opens can be found.
+    fn names(&mut self, push: &Push, marks: Option<&Stored<Vec<Mark>>>) -> Result<(), StoreError> {
+        let image = &push.image;
+        if !image.action.is_push() {
+            return Ok(());
+        }
+        if let Some(digest) = &image.digest {
+            self.put(keys::digest(&image.repository, digest), push.id.to_string());
+        }
+        if let Some(tag) = &image.tag {
+            let Order { first_event, first_seen } = push.order();
+            let mut all = vec![Mark {
+                push: push.id,
+                registry: image.registry.as_ref().map(|r| r.as_str().to_owned()),
+                digest: image.digest.as_ref().map(|d| d.as_str().to_owned()),
+                first_event,
+                first_seen,
+            }];
+            all.extend(marks.map(|m| m.value.clone()).unwrap_or_default());
+            all.sort_by_key(|m| std::cmp::Reverse((m.first_event, m.first_seen)));
+            all.truncate(MARKS_MAX);
+            let (key, doc) = (keys::tag(&image.repository, tag), row::write_marks(&all)?);
+            match marks {
+                Some(marks) => self.replace(key, doc, &marks.version),
+                None => self.insert(key, doc),
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_mark(
+        &mut self,
+        id: PushId,
+        key: String,
+        marks: Stored<Vec<Mark>>,
+    ) -> Result<(), StoreError> {
+        let left: Vec<Mark> = marks.value.iter().filter(|mark| mark.push != id).cloned().collect();
+        if left.is_empty() {
+            self.delete(key, Some(marks.version));
+        } else if left.len() < marks.value.len() {
+            self.replace(key, row::write_marks(&left)?, &marks.version);
+        }
+        Ok(())
+    }
+
+    async fn commit(self, shard: Shard) -> Result<Vec<Version>, StoreError> {
+        if self.ops.iter().filter_map(Op::doc).any(|doc| doc.len() > ROW_MAX) {
+            return Err(StoreError::Broken(format!(
+                "a row would be larger than {} KiB",
+                ROW_MAX / 1024
+            )));
+        }
+        self.store.rows.write(shard, self.ops).await
+    }
+}

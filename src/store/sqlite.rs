@@ -1,0 +1,289 @@
+//! Rows in one SQLite file: the store of the standalone home.
+//!
+//! Two threads own a connection each. The writer takes everything that waits into one transaction, so that
+//! many writes share one fsync (`synchronous=FULL`: what was acknowledged survives a power cut); an answer
+//! waits for the fsync of its group. A version conflict fails that item alone, a failed commit the whole group.
+
+use crate::clock;
+use crate::ports::{Op, Row, Rows, StoreError, Version};
+use async_trait::async_trait;
+use fan_in::{Shard, Timestamp};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Writes that share one transaction.
+const GROUP_MAX: usize = 256;
+/// How long a connection waits for another process' lock.
+const BUSY: Duration = Duration::from_secs(5);
+const PAGES_KEPT_IN_WAL: u32 = 4_000;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS row (
+        shard INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        ver INTEGER NOT NULL,
+        doc TEXT NOT NULL,
+        PRIMARY KEY (shard, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS counter (id INTEGER PRIMARY KEY CHECK (id = 0), ver INTEGER NOT NULL);
+    INSERT OR IGNORE INTO counter VALUES (0, 0);
+";
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+enum Read {
+    Get { shard: Shard, key: String, reply: Reply<Option<Row>> },
+    Range { shard: Shard, from: String, below: String, limit: usize, reply: Reply<Vec<Row>> },
+}
+
+struct Write {
+    shard: Shard,
+    ops: Vec<Op>,
+    reply: Reply<Vec<Version>>,
+}
+
+#[derive(Debug)]
+pub struct Sqlite {
+    reads: mpsc::Sender<Read>,
+    writes: mpsc::Sender<Write>,
+    /// Held by `serve`, so that a second one on the same file is refused.
+    _lock: Option<File>,
+}
+
+/// Who opens the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The one that serves.
+    Server,
+    /// A command beside it.
+    Command,
+}
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("another acr-fanin serves from {} already: stop it, or give another file with --db", .0.display())]
+    Served(PathBuf),
+    #[error("{} cannot be opened as a database: {error}", .path.display())]
+    Database { path: PathBuf, error: rusqlite::Error },
+    #[error("{} cannot be locked: {error}", .path.display())]
+    Lock { path: PathBuf, error: std::io::Error },
+    #[error("no thread could be started for the database: {0}")]
+    Thread(std::io::Error),
+}
+
+impl Sqlite {
+    /// Opens or creates the file.
+    ///
+    /// # Errors
+    /// [`OpenError`], as it says.
+    pub fn open(path: &Path, access: Access) -> Result<Self, OpenError> {
+        let lock = match access {
+            Access::Server => Some(lock(path)?),
+            Access::Command => None,
+        };
+        let failed = |error| OpenError::Database { path: path.to_owned(), error };
+        let writer = connect(path).map_err(failed)?;
+        writer.execute_batch(SCHEMA).map_err(failed)?;
+        let reader = connect(path).map_err(failed)?;
+        let (reads, read_queue) = mpsc::channel();
+        let (writes, write_queue) = mpsc::channel();
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(OpenError::Thread)
+        };
+        spawn("sqlite-read", Box::new(move || read_all(&reader, &read_queue)))?;
+        spawn("sqlite-write", Box::new(move || write_all(&writer, &write_queue)))?;
+        Ok(Self { reads, writes, _lock: lock })
+    }
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let path = PathBuf::from(name);
+    let failed = |error| OpenError::Lock { path: path.clone(), error };
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Served(path.with_extension(""))),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", PAGES_KEPT_IN_WAL)?;
+    Ok(connection)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
+fn unavailable(error: rusqlite::Error) -> StoreError {
+    StoreError::Unavailable(format!("SQLite: {error}"))
+}
+
+fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok(Row {
+        key: row.get(0)?,
+        version: Version(row.get::<_, i64>(1)?.to_string()),
+        doc: row.get(2)?,
+    })
+}
+
+fn read_all(connection: &Connection, queue: &mpsc::Receiver<Read>) {
+    while let Ok(read) = queue.recv() {
+        // Whoever asked may be gone; that is his affair.
+        match read {
+            Read::Get { shard, key, reply } => {
+                drop(reply.send(get(connection, shard, &key).map_err(unavailable)))
+            }
+            Read::Range { shard, from, below, limit, reply } => {
+                drop(
+                    reply.send(range(connection, shard, &from, &below, limit).map_err(unavailable)),
+                );
+            }
+        }
+    }
+}
+
+fn get(connection: &Connection, shard: Shard, key: &str) -> rusqlite::Result<Option<Row>> {
+    let mut statement =
+        connection.prepare_cached("SELECT key, ver, doc FROM row WHERE shard = ? AND key = ?")?;
+    statement.query_row(params![shard.index(), key], row).optional()
+}
+
+fn range(
+    connection: &Connection,
+    shard: Shard,
+    from: &str,
+    below: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<Row>> {
+    let sql = "SELECT key, ver, doc FROM row WHERE shard = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    statement.query_map(params![shard.index(), from, below, limit], row)?.collect()
+}
+
+fn write_all(connection: &Connection, queue: &mpsc::Receiver<Write>) {
+    while let Ok(first) = queue.recv() {
+        let mut group = vec![first];
+        group.extend(queue.try_iter().take(GROUP_MAX - 1));
+        let results = commit(connection, &group);
+        for (i, write) in group.into_iter().enumerate() {
+            let result = match &results {
+                Ok(results) => results.get(i).cloned().unwrap_or(Err(StoreError::Conflict)),
+                Err(error) => Err(StoreError::Unavailable(format!("SQLite: {error}"))),
+            };
+            drop(write.reply.send(result));
+        }
+    }
+}
+
+/// One transaction for the whole group; dropped without a commit, it is rolled back.
+fn commit(
+    connection: &Connection,
+    group: &[Write],
+) -> rusqlite::Result<Vec<Result<Vec<Version>, StoreError>>> {
+    let transaction =
+        rusqlite::Transaction::new_unchecked(connection, rusqlite::TransactionBehavior::Immediate)?;
+    let mut version: i64 =
+        transaction.query_row("SELECT ver FROM counter", [], |row| row.get(0))?;
+    let mut results = Vec::with_capacity(group.len());
+    for Write { shard, ops, .. } in group {
+        let holds = ops
+            .iter()
+            .map(|op| holds(&transaction, *shard, op))
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        if holds.contains(&false) {
+            results.push(Err(StoreError::Conflict));
+            continue;
+        }
+        version += 1;
+        for op in ops {
+            apply(&transaction, *shard, op, version)?;
+        }
+        results.push(Ok(vec![Version(version.to_string()); ops.len()]));
+    }
+    transaction.execute("UPDATE counter SET ver = ?", [version])?;
+    transaction.commit()?;
+    Ok(results)
+}
+
+fn holds(connection: &Connection, shard: Shard, op: &Op) -> rusqlite::Result<bool> {
+    if matches!(op, Op::Put { .. }) {
+        return Ok(true);
+    }
+    let mut statement =
+        connection.prepare_cached("SELECT ver FROM row WHERE shard = ? AND key = ?")?;
+    let found: Option<i64> =
+        statement.query_row(params![shard.index(), op.key()], |row| row.get(0)).optional()?;
+    Ok(match op {
+        Op::Insert { .. } => found.is_none(),
+        Op::Replace { version, .. } | Op::Delete { version: Some(version), .. } => {
+            found.is_some_and(|found| version.0 == found.to_string())
+        }
+        Op::Delete { version: None, .. } => found.is_some(),
+        Op::Put { .. } => true,
+    })
+}
+
+fn apply(connection: &Connection, shard: Shard, op: &Op, version: i64) -> rusqlite::Result<()> {
+    match op {
+        Op::Insert { key, doc } | Op::Replace { key, doc, .. } | Op::Put { key, doc } => {
+            let sql = "INSERT OR REPLACE INTO row (shard, key, ver, doc) VALUES (?, ?, ?, ?)";
+            connection.prepare_cached(sql)?.execute(params![shard.index(), key, version, doc])
+        }
+        Op::Delete { key, .. } => {
+            let sql = "DELETE FROM row WHERE shard = ? AND key = ?";
+            connection.prepare_cached(sql)?.execute(params![shard.index(), key])
+        }
+    }?;
+    Ok(())
+}
+
+fn gone<E>(_: E) -> StoreError {
+    StoreError::Unavailable("SQLite: the database's thread has ended".to_owned())
+}
+
+#[async_trait]
+impl Rows for Sqlite {
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    async fn get(&self, shard: Shard, key: &str) -> Result<Option<Row>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.reads.send(Read::Get { shard, key: key.to_owned(), reply }).map_err(gone)?;
+        answer.await.map_err(gone)?
+    }
+
+    async fn range(
+        &self,
+        shard: Shard,
+        from: &str,
+        below: &str,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let (from, below) = (from.to_owned(), below.to_owned());
+        self.reads.send(Read::Range { shard, from, below, limit, reply }).map_err(gone)?;
+        answer.await.map_err(gone)?
+    }
+
+    async fn write(&self, shard: Shard, ops: Vec<Op>) -> Result<Vec<Version>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.writes.send(Write { shard, ops, reply }).map_err(gone)?;
+        answer.await.map_err(gone)?
+    }
+}
