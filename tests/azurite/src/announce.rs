@@ -48,7 +48,10 @@ mod tests {
 
     #[test]
     fn a_service_that_only_begins_to_start_is_not_an_announcement() {
-        assert_eq!(Announcement::read("Azurite Blob service is starting at http://127.0.0.1:0"), None);
+        assert_eq!(
+            Announcement::read("Azurite Blob service is starting at http://127.0.0.1:0"),
+            None
+        );
         assert_eq!(Announcement::read(""), None);
     }
 }

@@ -1,9 +1,11 @@
 //! Starts [Azurite](https://github.com/Azure/Azurite), Microsoft's storage emulator, for the tests.
 //!
-//! Each [`Azurite`] is one Node process with blob, queue and table service on free loopback ports and all
-//! data in memory. It ends when the value is dropped and also when the test process ends in any other way.
+//! Each [`Azurite`] is one Node process with blob, queue and table service on free loopback ports
+//! and all data in memory. It ends when the value is dropped and also when the test process ends in
+//! any other way.
 //!
-//! The version is pinned in `package.json` and `package-lock.json` of this folder; `scripts/test` installs it.
+//! The version is pinned in `package.json` and `package-lock.json` of this folder; `scripts/test`
+//! installs it.
 #![forbid(unsafe_code)]
 
 mod announce;
@@ -57,7 +59,12 @@ impl Azurite {
         let mut child = Command::new("node")
             .arg(folder.join("watch.cjs"))
             .args(["--blobPort", "0", "--queuePort", "0", "--tablePort", "0"])
-            .args(["--inMemoryPersistence", "--disableTelemetry", "--silent", "--skipApiVersionCheck"])
+            .args([
+                "--inMemoryPersistence",
+                "--disableTelemetry",
+                "--silent",
+                "--skipApiVersionCheck",
+            ])
             .env_remove("AZURITE_ACCOUNTS")
             .current_dir(std::env::temp_dir())
             .stdin(Stdio::piped())
@@ -123,8 +130,8 @@ impl Drop for Azurite {
 
 /// The Azurite that all tests of this process share; started at first use.
 ///
-/// Tests keep apart by table and queue names of their own. The process ends with the test process although
-/// statics are never dropped, because `watch.cjs` watches its input.
+/// Tests keep apart by table and queue names of their own. The process ends with the test process
+/// although statics are never dropped, because `watch.cjs` watches its input.
 ///
 /// # Panics
 /// As [`Azurite::start`].

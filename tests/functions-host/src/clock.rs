@@ -93,8 +93,7 @@ pub(crate) fn parse_rfc1123(text: &str) -> Option<OffsetDateTime> {
     let month = MONTHS.iter().position(|name| *name == month)? + 1;
     let year = words.next()?.parse().ok()?;
     let mut clock = words.next()?.split(':').map(str::parse);
-    let (hour, minute, second) =
-        (clock.next()?.ok()?, clock.next()?.ok()?, clock.next()?.ok()?);
+    let (hour, minute, second) = (clock.next()?.ok()?, clock.next()?.ok()?, clock.next()?.ok()?);
     at(year, u8::try_from(month).ok()?, day, Time::from_hms(hour, minute, second).ok()?)
 }
 

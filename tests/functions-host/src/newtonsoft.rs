@@ -49,7 +49,7 @@ fn double(text: &str, whole_suffix: &str) -> Option<String> {
         return None;
     }
     let value: f64 = text.parse().ok()?;
-    if value != 0.0 && !(1e-5..1e15).contains(&value.abs()) {
+    if value != 0.0 && !(1e-4..1e15).contains(&value.abs()) {
         let scientific = format!("{value:E}");
         let (mantissa, exponent) = scientific.split_once('E')?;
         let exponent: i32 = exponent.parse().ok()?;
