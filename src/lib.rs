@@ -4,13 +4,21 @@
 //! two together for the two homes, [`functions`] and [`standalone`]. `docs/ARCHITECTURE.md` is the map.
 
 pub mod answer;
+pub mod api;
 pub mod app;
+pub mod azure;
+pub mod boot;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod functions;
 pub mod intake;
 pub mod keys;
 pub mod limits;
 pub mod ports;
 pub mod secret;
+mod server;
 pub mod sink;
+pub mod standalone;
 pub mod store;
+pub mod telemetry;

@@ -102,6 +102,7 @@ impl App {
         let attempt =
             attempt.unwrap_or_else(|_| Attempt::Unknown { error: "no answer in time".to_owned() });
         let attempt = bounded(attempt);
+        self.counters.attempt(&attempt);
         let (kind, sink, number) = (notice.kind.as_str(), claim.sink.as_str(), claim.attempt);
         match &attempt {
             Attempt::Accepted { .. } => {

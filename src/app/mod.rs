@@ -1,11 +1,13 @@
 //! The use cases, the same in both homes: an arrival is recorded, time passes, a notice is delivered, somebody
 //! asks. Each loads, lets the core decide, commits state, decision and outbox in one write, and acts only then.
 
+mod counters;
 mod deliver;
 mod find;
 mod record;
 mod sweep;
 
+pub use counters::Counters;
 pub use find::Wanted;
 pub use record::Recorded;
 pub use sweep::Swept;
@@ -44,6 +46,7 @@ pub struct App {
     /// All open pushes have been looked at once, with the settings of this start.
     looked_at_all: AtomicBool,
     purge_clock: PurgeClock,
+    counters: Counters,
 }
 
 impl App {
@@ -55,6 +58,7 @@ impl App {
             locks,
             looked_at_all: AtomicBool::new(false),
             purge_clock: PurgeClock::default(),
+            counters: Counters::default(),
         }
     }
 
@@ -66,6 +70,11 @@ impl App {
     #[must_use]
     pub const fn store(&self) -> &Store {
         &self.parts.store
+    }
+
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     async fn lock(&self, content: fan_in::ContentId) -> MutexGuard<'_, ()> {
@@ -106,16 +115,19 @@ async fn pause(tries: u32) {
     tokio::time::sleep(Duration::from_millis(fastrand::u64(5..=most))).await;
 }
 
-/// One line for every decision, whoever is told of it.
-fn log_decision(push: &Push) {
-    tracing::info!(
-        push = %push.id,
-        image = %push.image,
-        digest = push.image.digest.as_ref().map(fan_in::Digest::as_str),
-        status = push.status.as_str(),
-        missed = ?push.missed.iter().map(fan_in::Region::as_str).collect::<Vec<_>>(),
-        "push decided"
-    );
+impl App {
+    /// One line for every decision, whoever is told of it.
+    fn log_decision(&self, push: &Push) {
+        self.counters.decision(push.status);
+        tracing::info!(
+            push = %push.id,
+            image = %push.image,
+            digest = push.image.digest.as_ref().map(fan_in::Digest::as_str),
+            status = push.status.as_str(),
+            missed = ?push.missed.iter().map(fan_in::Region::as_str).collect::<Vec<_>>(),
+            "push decided"
+        );
+    }
 }
 
 /// Pushes whose deliveries somebody has to begin. Losing a bell costs time, never a notice.

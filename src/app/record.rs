@@ -1,6 +1,6 @@
 //! An arrival is recorded, and decides at once if it was the last.
 
-use super::{App, log_decision, pause};
+use super::{App, pause};
 use crate::intake::Event;
 use crate::keys;
 use crate::ports::StoreError;
@@ -53,11 +53,12 @@ impl App {
         let recorded = tokio::time::timeout(within, self.record(event, received))
             .await
             .map_err(|_| late())??;
+        self.counters.arrival(recorded.verdict);
         let (push, region) = (&recorded.push, &event.region);
         let result = recorded.verdict.as_str();
         tracing::info!(push = %push.id, image = %push.image, %region, result, "arrival recorded");
         if matches!(recorded.verdict, Verdict::Completed | Verdict::Recovered) {
-            log_decision(push);
+            self.log_decision(push);
         }
         Ok(recorded)
     }
@@ -97,6 +98,7 @@ impl App {
                 }
                 Err(Failed { error: StoreError::Conflict, .. }) => {}
                 Err(Failed { error: StoreError::Unavailable(what), outcome }) => {
+                    self.counters.store_error();
                     tracing::warn!(what, tries, "the store did not answer");
                     unsure = outcome.or(unsure);
                 }

@@ -1,6 +1,6 @@
 //! Time passes: the timer repairs what nobody else does, at a cost of what is due and never of what was.
 
-use super::{App, Bells, log_decision, pause};
+use super::{App, Bells, pause};
 use crate::limits::{PURGE_MAX, SWEEP_MAX};
 use crate::ports::StoreError;
 use fan_in::decide::is_overdue;
@@ -52,6 +52,7 @@ impl App {
     /// # Errors
     /// [`StoreError`] when what is due cannot be read. A single push in trouble is logged, and comes again.
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
+        self.counters.tick();
         let begun = tokio::time::Instant::now();
         let all = !self.looked_at_all.load(Ordering::Relaxed);
         let (until, limit) =
@@ -120,7 +121,7 @@ impl App {
             let decided = stored.push.status == Status::Waiting && push.status != Status::Waiting;
             let stored = store.save(stored, push).await?;
             if decided {
-                log_decision(&stored.push);
+                self.log_decision(&stored.push);
             }
         }
         Ok(ticked.ring.then_some(id))

@@ -40,3 +40,7 @@ pub enum Reading {
     /// Event Grid: a result for each entry, in order; `Err` is the reason why it is ignored.
     Many(Vec<Result<Event, String>>),
 }
+pub mod queued;
+pub fn read(_: &crate::answer::Request, _: &Rules) -> Reading {
+    Reading::Many(vec![])
+}

@@ -12,7 +12,7 @@
 //! | `i:{hash}` | the newest push of a digest |
 //! | `d:{9999999999999 − first seen, 13 digits}{push}` | the list, newest first |
 
-//AZ pub mod azure_table;
+pub mod azure_table;
 pub mod memory;
 mod row;
 pub mod sqlite;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
-use tokio::sync::{RwLock, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::{App, Trigger};
@@ -14,6 +14,7 @@ use crate::core::Core;
 use crate::error::HostError;
 use crate::front;
 use crate::host::Host;
+use crate::in_flight::InFlight;
 use crate::logs::Logs;
 use crate::queue;
 use crate::settings::Settings;
@@ -109,7 +110,7 @@ impl HostBuilder {
             keys: self.keys,
             logs,
             monitors: Mutex::new(HashMap::new()),
-            in_flight: RwLock::new(()),
+            in_flight: InFlight::default(),
             stopping: watch::Sender::new(false),
             closed: watch::Sender::new(false),
             tasks: Mutex::new(JoinSet::new()),

@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{RwLock, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::app::{App, Function, Output};
+use crate::in_flight::InFlight;
 use crate::json::Json;
 use crate::logs::{LogSource, Logs};
 use crate::messages;
@@ -34,8 +35,7 @@ pub(crate) struct Core {
     pub(crate) keys: Vec<(String, String)>,
     pub(crate) logs: Logs,
     pub(crate) monitors: Mutex<HashMap<String, Monitor>>,
-    /// Held for reading by everything that must be finished before the host stops.
-    pub(crate) in_flight: RwLock<()>,
+    pub(crate) in_flight: InFlight,
     pub(crate) stopping: watch::Sender<bool>,
     /// Whether the HTTP server has stopped listening.
     pub(crate) closed: watch::Sender<bool>,

@@ -50,7 +50,7 @@ async fn converse(core: &Arc<Core>, stream: TcpStream) -> io::Result<()> {
             head = wire::read_head(&mut stream) => head?,
         };
         let Some(head) = head else { return Ok(()) };
-        let _in_flight = core.in_flight.read().await;
+        let _work = core.in_flight.enter();
         let body = wire::read_body(&mut stream, &head).await?;
         let to_head_request = method(&head) == "HEAD";
         let closes = head.header("connection").is_some_and(|v| v.eq_ignore_ascii_case("close"));
@@ -141,8 +141,9 @@ impl Core {
             Trigger::Queue(trigger) => queue::manual_call(function, trigger, input),
         };
         let (core, name) = (Arc::clone(self), function.name.clone());
+        let work = self.in_flight.enter();
         self.spawn(async move {
-            let _in_flight = core.in_flight.read().await;
+            let _work = work;
             if let Some(function) = core.app.function(&name) {
                 // Its failure has been logged, and nobody waits for it.
                 let _result = core.invoke(function, call).await;

@@ -122,7 +122,7 @@ impl Host {
     /// Stops the host as SIGTERM does: what is in flight is answered, then the handler is killed.
     pub async fn stop(&self) {
         self.core.stopping.send_replace(true);
-        let _idle = self.core.in_flight.write().await;
+        self.core.in_flight.is_idle().await;
         let child = self.core.worker.release().await;
         self.core.end_tasks().shutdown().await;
         if let Some(mut child) = child {

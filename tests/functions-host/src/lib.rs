@@ -27,6 +27,7 @@ mod core;
 mod error;
 mod front;
 mod host;
+mod in_flight;
 pub mod json;
 mod kestrel;
 mod logs;

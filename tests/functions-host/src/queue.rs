@@ -123,8 +123,9 @@ impl Core {
     ) {
         for message in messages {
             let (core, name) = (Arc::clone(self), function.to_owned());
+            let work = self.in_flight.enter();
             running.spawn(async move {
-                let _in_flight = core.in_flight.read().await;
+                let _work = work;
                 let Some((function, trigger)) = core.queue_function(&name) else { return };
                 if let Err(error) = core.handle(function, trigger, &message).await {
                     core.logs.host(format!("{name}: {error}"));
@@ -138,6 +139,10 @@ impl Core {
 
     /// Handles every message that is visible now, each once, and says how many there were.
     pub(crate) async fn pump(self: &Arc<Self>) -> io::Result<usize> {
+        let _work = self.in_flight.enter();
+        if *self.stopping.borrow() {
+            return Err(io::Error::other("the host has stopped"));
+        }
         let mut handled = 0;
         for (function, trigger) in self.queue_functions() {
             let mut messages = Vec::new();
@@ -166,7 +171,11 @@ pub(crate) async fn run(core: Arc<Core>, name: String) {
     let mut stopping = core.stopping.subscribe();
     let mut running = JoinSet::new();
     let mut pause = SHORTEST_PAUSE;
-    while !*stopping.borrow() {
+    loop {
+        let work = core.in_flight.enter();
+        if *stopping.borrow() {
+            break;
+        }
         let found = trigger.queue.receive(options.batch, LEASE).await.unwrap_or_else(|error| {
             core.logs.host(format!("{name}: {error}"));
             Vec::new()
@@ -174,6 +183,7 @@ pub(crate) async fn run(core: Arc<Core>, name: String) {
         pause = if found.is_empty() { pause * 2 } else { SHORTEST_PAUSE };
         pause = pause.min(options.longest_pause.max(SHORTEST_PAUSE));
         core.handle_all(&name, found, &mut running, options.threshold).await;
+        drop(work);
         tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => break,
             () = sleep(pause) => {}

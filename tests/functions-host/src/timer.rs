@@ -67,7 +67,7 @@ pub(crate) async fn tick(
     function: &Function,
     trigger: &TimerTrigger,
 ) -> Result<(), Failure> {
-    let _in_flight = core.in_flight.read().await;
+    let _work = core.in_flight.enter();
     let now = clock::now();
     let never = || Monitor { last: clock::never(), next: now };
     let known = core.monitor(&function.name);

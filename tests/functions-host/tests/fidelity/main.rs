@@ -5,8 +5,8 @@
 //! for ids, times and ports.
 //!
 //! Recorded on 2026-11-20 with the Azure Functions host 4.1037, the Storage Queues extension 5.3
-//! and Azurite 3.35.0. Nothing but `process.json` knows how long something took in real time:
-//! this app has a `functionTimeout` of two seconds where the recorded one had 17.
+//! and Azurite 3.35.0. How long something took is not compared: where the recorded app had a
+//! `functionTimeout` of 17 seconds, the app here has two.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod compare;

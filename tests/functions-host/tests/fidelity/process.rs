@@ -130,6 +130,7 @@ async fn a_host_that_is_stopped_kills_its_handler_without_a_signal() {
     assert!(!said(&host, "SIGTERM"));
     assert!(!is_process(handler));
     host.stopped().await;
+    assert!(host.pump_queue().await.is_err());
 }
 
 #[tokio::test]

@@ -1,0 +1,21 @@
+//! `/healthz` and `/metrics`, which only the standalone home has.
+
+use crate::answer::{Answer, Body};
+use crate::app::App;
+use serde_json::json;
+
+/// 200 while the store answers.
+pub async fn health(app: &App) -> Answer {
+    match app.list(None, 1).await {
+        Ok(_) => Answer::json(200, json!({ "status": "ok" })),
+        Err(error) => {
+            tracing::error!(%error, "the store does not answer");
+            Answer::json(503, json!({ "status": "the store does not answer" }))
+        }
+    }
+}
+
+#[must_use]
+pub fn metrics(app: &App) -> Answer {
+    Answer { status: 200, headers: Vec::new(), body: Body::Text(app.counters().render()) }
+}

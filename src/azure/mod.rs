@@ -1,0 +1,3 @@
+//! Azure's own interfaces, apart from Table Storage.
+
+pub mod credential;

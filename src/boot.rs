@@ -1,0 +1,53 @@
+//! The composition root: the only place that names the parts the use cases work with.
+
+use crate::app::{App, Parts};
+use crate::clock;
+use crate::config::Config;
+use crate::ports::Rows;
+use crate::sink;
+use crate::store::Store;
+use crate::store::azure_table::AzureTable;
+use crate::store::memory::Memory;
+use crate::store::sqlite::{Access, Sqlite};
+use anyhow::{Context, anyhow};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The use cases over the rows given.
+///
+/// # Errors
+/// When a sink cannot be made, such as without any certificate authority on the machine.
+pub fn app(config: &Config, rows: Arc<dyn Rows>) -> anyhow::Result<App> {
+    let sinks = sink::build(&config.sinks, config.sink_timeout).map_err(|why| anyhow!(why))?;
+    Ok(App::new(Parts {
+        store: Store::new(rows, config.policy.regions.clone()),
+        policy: config.policy.clone(),
+        retry: config.retry.clone(),
+        sink_timeout: config.sink_timeout,
+        retention: config.retention,
+        sinks,
+    }))
+}
+
+/// The rows of the Functions home: Azure Table Storage. That it is away is no reason not to start.
+///
+/// # Errors
+/// When the settings do not say where it is, or no HTTP client can be made.
+pub fn azure_rows(config: &Config) -> anyhow::Result<Arc<dyn Rows>> {
+    let storage = config.storage.as_ref().context("AzureWebJobsStorage: not set")?;
+    Ok(Arc::new(AzureTable::new(storage, &config.table)?))
+}
+
+/// The rows of the standalone home: one SQLite file.
+///
+/// # Errors
+/// When the file cannot be used, or another process serves from it.
+pub fn sqlite_rows(path: &Path, access: Access) -> anyhow::Result<Arc<dyn Rows>> {
+    Ok(Arc::new(Sqlite::open(path, access)?))
+}
+
+/// Rows that are gone with the process.
+#[must_use]
+pub fn memory_rows() -> Arc<dyn Rows> {
+    Arc::new(Memory::new(clock::now))
+}

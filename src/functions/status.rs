@@ -1,0 +1,22 @@
+//! `Status`: an http trigger.
+
+use super::envelope::{http, outputs};
+use super::{Handler, Invoked};
+use crate::answer::Answer;
+use crate::api::{authorize, status};
+use serde_json::Value;
+
+pub(super) async fn invoke(handler: &Handler, body: &[u8]) -> Invoked {
+    let Some(invocation) = http(body) else {
+        return Invoked::Done(outputs(
+            Some(&Answer::error(400, "not an http invocation of the Functions host")),
+            None,
+        ));
+    };
+    let push = invocation.params.get("push").and_then(Value::as_str);
+    let answer = match authorize(&invocation.request, handler.config.read_token.as_ref()) {
+        Ok(()) => status::status(&handler.app, push, &invocation.request).await,
+        Err(refusal) => refusal,
+    };
+    Invoked::Done(outputs(Some(&answer), None))
+}

@@ -1,0 +1,4 @@
+//! Tests against real parts: servers on port 0, SQLite files, Azurite, the binary itself.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod conformance;
