@@ -1,4 +1,5 @@
 //! Tests against real parts: servers on port 0, SQLite files, Azurite, the binary itself.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod app;
 mod conformance;
