@@ -4,6 +4,10 @@ use std::time::Duration;
 
 /// A webhook's body, as its sender wrote it.
 pub const BODY_MAX: usize = 256 * 1024;
+/// Events in one call of Event Grid, which itself sends at most 5,000; fewer keep the answer within its time.
+pub const EVENTS_MAX: usize = 1_000;
+/// A time as a registry writes it; one with nine fractional digits and an offset has 35.
+pub const TIMESTAMP_MAX: usize = 64;
 /// What the Functions host wraps around a body: it escapes it and copies it into the metadata.
 pub const ENVELOPE_MAX: usize = 4 * 1024 * 1024;
 /// The handler answers a webhook within this time, whatever storage does: a registry waits 5 s and never

@@ -1,30 +1,128 @@
-//! config (placeholder until the room is furnished)
-use crate::intake::Rules;
-use crate::secret::*;
-use fan_in::*;
-use std::path::PathBuf;
+//! Settings: a map of strings and the text of a file become a [`Config`], once, with all problems at once.
+//!
+//! [`settings`] is the table of what there is. A problem names the setting and never its value: start-up output
+//! ends up in logs that more people read than may know a token.
+
+mod duration;
+mod file;
+mod identity;
+mod keys;
+mod load;
+mod problems;
+mod process;
+mod reader;
+pub mod settings;
+mod sinks;
+mod storage;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use identity::Identity;
+pub use problems::Problems;
+pub use process::process_env;
+pub use sinks::{Format, SinkConfig, SinkKind};
+pub use storage::Storage;
+
+use crate::intake;
+use crate::secret::Secret;
+use fan_in::{Policy, Retry};
+use load::{File, load_from};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 use url::Url;
-#[derive(Clone, Debug)]
-pub enum Storage {
-    ConnectionString(Secret),
-    Identity { table_endpoint: Url, identity: Identity },
+
+/// What the process ends with when the settings are wrong: `EX_CONFIG` of sysexits.h.
+pub const EXIT_CODE: u8 = 78;
+
+/// Who calls and who ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// The Functions host; state in Azure Table Storage.
+    Functions,
+    /// This process alone; state in a file.
+    Standalone,
 }
-#[derive(Clone, Debug)]
-pub enum Identity {
-    ClientSecret { tenant_id: String, client_id: String, secret: Secret },
-    Workload { tenant_id: String, client_id: String, token_file: PathBuf },
-    Managed { client_id: Option<String> },
+
+impl fmt::Display for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Functions => "functions",
+            Self::Standalone => "standalone",
+        })
+    }
 }
+
+/// All settings, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
+    pub home: Home,
+    /// Its subscriptions are those of `sinks`, in the same order.
     pub policy: Policy,
-    pub intake: Rules,
+    pub intake: intake::Rules,
+    /// There under Functions, and nowhere else.
     pub storage: Option<Storage>,
     pub table: String,
+    /// There under Functions.
+    pub queue: Option<String>,
     pub retention: Duration,
     pub retry: Retry,
     pub sink_timeout: Duration,
+    /// Guards status, jobs and metrics where it is set.
     pub read_token: Option<Secret>,
-    pub sinks: Vec<()>,
+    pub sinks: Vec<SinkConfig>,
+    pub azure: Azure,
+    pub setup: Setup,
+}
+
+/// Who we are to Azure Resource Manager, and where it is.
+#[derive(Clone, Debug)]
+pub struct Azure {
+    pub identity: Identity,
+    pub subscription_id: Option<String>,
+    pub resource_group: Option<String>,
+    /// None: the public cloud's.
+    pub resource_manager: Option<Url>,
+    /// None: the public cloud's.
+    pub authority_host: Option<Url>,
+}
+
+/// What `setup` and `doctor` work with.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    pub registry_id: Option<String>,
+    pub public_url: Option<Url>,
+    pub function_key: Option<Secret>,
+}
+
+/// The settings in `env` and in the file that goes with them: the one that `FANIN_CONFIG` names, else
+/// `fanin.toml` in the working directory, else the one beside the program.
+///
+/// Without a `home`, it is Functions when there is something about `AzureWebJobsStorage`. `listen` is where
+/// standalone will listen.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn load(
+    env: &BTreeMap<String, String>,
+    home: Option<Home>,
+    listen: Option<SocketAddr>,
+) -> Result<Config, Problems> {
+    load_from(env, &process::find_file(env), home, listen)
+}
+
+/// [`load`] without looking for a file: `toml` is its text, and may be empty.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn load_with_file(
+    env: &BTreeMap<String, String>,
+    toml: &str,
+    home: Option<Home>,
+    listen: Option<SocketAddr>,
+) -> Result<Config, Problems> {
+    load_from(env, &File::Text(toml.to_owned()), home, listen)
 }

@@ -1,7 +1,85 @@
-//! placeholder
-pub fn build(
-    _: &[()],
-    _: std::time::Duration,
-) -> Result<Vec<std::sync::Arc<dyn crate::ports::Sink>>, String> {
-    Ok(vec![])
+//! Who is told: chats, webhooks and the log. What changes containers lives elsewhere.
+
+pub mod address;
+mod attempt;
+pub mod client;
+pub mod log;
+mod redact;
+mod retry_after;
+pub mod slack;
+pub mod teams;
+pub mod text;
+pub mod webhook;
+
+#[cfg(test)]
+mod tests;
+
+use crate::config::{SinkConfig, SinkKind};
+use crate::ports::Sink;
+use client::Client;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use std::sync::Arc;
+use std::time::Duration;
+
+const JSON: &str = "application/json";
+
+/// Makes the sinks of the settings; `timeout` is what one call may take.
+///
+/// # Errors
+/// With a sentence for each sink that cannot be made, which names the sink and shows no secret.
+pub fn build(config: &[SinkConfig], timeout: Duration) -> Result<Vec<Arc<dyn Sink>>, String> {
+    let mut clients = Clients { timeout, public: None, private: None };
+    let (mut sinks, mut problems) = (Vec::new(), Vec::new());
+    for sink in config {
+        match make(sink, &mut clients) {
+            Ok(sink) => sinks.push(sink),
+            Err(problem) => problems.push(format!("sink {}: {problem}", sink.name)),
+        }
+    }
+    if problems.is_empty() { Ok(sinks) } else { Err(problems.join("\n")) }
+}
+
+fn make(config: &SinkConfig, clients: &mut Clients) -> Result<Arc<dyn Sink>, String> {
+    let name = config.name.clone();
+    Ok(match &config.kind {
+        SinkKind::Slack { url } => {
+            Arc::new(slack::Slack::new(name, url.clone(), clients.get(config.private)?))
+        }
+        SinkKind::Teams { url } => {
+            Arc::new(teams::Teams::new(name, url.clone(), clients.get(config.private)?))
+        }
+        SinkKind::Webhook { url, format, secret, headers, user_agent } => {
+            let settings = webhook::Settings {
+                url: url.clone(),
+                format: *format,
+                secret: secret.as_ref(),
+                headers,
+                user_agent: user_agent.as_deref(),
+            };
+            Arc::new(webhook::Webhook::new(name, &settings, clients.get(config.private)?)?)
+        }
+        SinkKind::Log => Arc::new(log::Log::new(name)),
+    })
+}
+
+/// At most two, since each reads the machine's CA certificates, and none where only the log is told.
+struct Clients {
+    timeout: Duration,
+    public: Option<Client>,
+    private: Option<Client>,
+}
+
+impl Clients {
+    fn get(&mut self, private: bool) -> Result<Client, String> {
+        let place = if private { &mut self.private } else { &mut self.public };
+        let client = match place.take() {
+            Some(client) => client,
+            None => Client::new(self.timeout, private)?,
+        };
+        Ok(place.insert(client).clone())
+    }
+}
+
+fn content_type(value: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))])
 }

@@ -74,7 +74,6 @@ fn refused() -> Attempt {
 struct World {
     clock: Arc<AtomicI64>,
     rows: Memory,
-    regions: Vec<&'static str>,
     sinks: Vec<Arc<Plan>>,
     app: App,
 }
@@ -119,17 +118,17 @@ fn app(rows: &Memory, regions: &[&str], sinks: &[Arc<Plan>]) -> App {
 }
 
 impl World {
-    fn new(regions: &[&'static str], sinks: &[Arc<Plan>]) -> Self {
+    fn new(regions: &[&'static str], sinks: &[&Arc<Plan>]) -> Self {
+        let sinks: Vec<_> = sinks.iter().map(|sink| Arc::clone(sink)).collect();
         let clock = Arc::new(AtomicI64::new(1_795_000_000_000));
         let reader = Arc::clone(&clock);
         let rows = Memory::new(move || Timestamp::from_millis(reader.load(Ordering::Relaxed)));
-        let app = app(&rows, regions, sinks);
-        Self { clock, rows, regions: regions.to_vec(), sinks: sinks.to_vec(), app }
+        let app = app(&rows, regions, &sinks);
+        Self { clock, rows, sinks, app }
     }
 
     /// The process is gone and another one starts, maybe with other regions.
     fn restart(&mut self, regions: &[&'static str]) {
-        self.regions = regions.to_vec();
         self.app = app(&self.rows, regions, &self.sinks);
     }
 
@@ -193,7 +192,7 @@ const THREE: [&str; 3] = ["northeurope", "westeurope", "eastus"];
 #[tokio::test]
 async fn the_last_arrival_completes_the_push_without_any_timer() {
     let slack = Plan::new("slack");
-    let world = World::new(&THREE, &[slack.clone()]);
+    let world = World::new(&THREE, &[&slack]);
     assert_eq!(world.arrive("v1", 'a', "northeurope").await.verdict, Verdict::Recorded);
     assert_eq!(world.arrive("v1", 'a', "westeurope").await.verdict, Verdict::Recorded);
     let last = world.arrive("v1", 'a', "eastus").await;
@@ -210,7 +209,7 @@ async fn the_last_arrival_completes_the_push_without_any_timer() {
 #[tokio::test]
 async fn a_second_bell_and_a_second_webhook_change_nothing() {
     let slack = Plan::new("slack");
-    let world = World::new(&["westeurope"], &[slack.clone()]);
+    let world = World::new(&["westeurope"], &[&slack]);
     let push = world.arrive("v1", 'a', "westeurope").await.push.id;
     for _ in 0..3 {
         world.app.deliver(push).await.unwrap();
@@ -223,7 +222,7 @@ async fn a_second_bell_and_a_second_webhook_change_nothing() {
 #[tokio::test]
 async fn a_push_that_times_out_names_what_is_missing_and_recovers_once() {
     let slack = Plan::new("slack");
-    let world = World::new(&THREE, &[slack.clone()]);
+    let world = World::new(&THREE, &[&slack]);
     let push = world.arrive("v1", 'a', "northeurope").await.push.id;
     world.arrive("v1", 'a', "eastus").await;
     world.pass(10 * MINUTE - Duration::from_millis(1));
@@ -256,7 +255,7 @@ async fn arrivals_before_the_deadline_win_over_a_late_timer() {
 #[tokio::test]
 async fn a_bell_that_nobody_heard_is_rung_by_the_timer_and_not_by_every_tick() {
     let slack = Plan::new("slack");
-    let mut world = World::new(&["westeurope"], &[slack.clone()]);
+    let mut world = World::new(&["westeurope"], &[&slack]);
     world.tick().await;
     let push = world.arrive("v1", 'a', "westeurope").await.push.id;
     assert_eq!(world.tick().await, [], "whoever was told has half a minute");
@@ -278,7 +277,7 @@ async fn a_failing_sink_is_tried_again_and_the_other_is_not_called_again() {
     let (good, bad) = (Plan::new("good"), Plan::new("bad"));
     bad.will(refused());
     bad.will(Attempt::Refused { error: "HTTP 429".to_owned(), retry_after: Some(MINUTE) });
-    let world = World::new(&["westeurope"], &[good.clone(), bad.clone()]);
+    let world = World::new(&["westeurope"], &[&good, &bad]);
     world.tick().await;
     let push = world.arrive("v1", 'a', "westeurope").await.push.id;
     world.app.deliver(push).await.unwrap();
@@ -299,7 +298,7 @@ async fn a_failing_sink_is_tried_again_and_the_other_is_not_called_again() {
 async fn a_sink_that_never_accepts_ends_dead_and_visible() {
     let bad = Plan::new("bad");
     (0..3).for_each(|_| bad.will(refused()));
-    let world = World::new(&["westeurope"], &[bad.clone()]);
+    let world = World::new(&["westeurope"], &[&bad]);
     let push = world.arrive("v1", 'a', "westeurope").await.push.id;
     world.app.deliver(push).await.unwrap();
     for _ in 0..5 {
@@ -316,7 +315,7 @@ async fn a_sink_that_never_accepts_ends_dead_and_visible() {
 #[tokio::test]
 async fn a_notice_to_a_sink_that_is_no_longer_configured_ends_dead() {
     let slack = Plan::new("slack");
-    let mut world = World::new(&["westeurope"], &[slack]);
+    let mut world = World::new(&["westeurope"], &[&slack]);
     let push = world.arrive("v1", 'a', "westeurope").await.push.id;
     world.sinks.clear();
     world.restart(&["westeurope"]);
@@ -330,7 +329,7 @@ async fn a_notice_to_a_sink_that_is_no_longer_configured_ends_dead() {
 async fn an_attempt_without_an_answer_makes_the_next_one_a_repeat() {
     let slack = Plan::new("slack");
     slack.will(Attempt::Unknown { error: "no answer".to_owned() });
-    let world = World::new(&["westeurope"], &[slack.clone()]);
+    let world = World::new(&["westeurope"], &[&slack]);
     let push = world.arrive("v1", 'a', "westeurope").await.push.id;
     world.app.deliver(push).await.unwrap();
     world.pass(Duration::from_secs(5));
@@ -341,7 +340,7 @@ async fn an_attempt_without_an_answer_makes_the_next_one_a_repeat() {
 #[tokio::test]
 async fn two_pushes_of_one_tag_the_older_one_is_superseded_in_silence() {
     let slack = Plan::new("slack");
-    let world = World::new(&["westeurope", "eastus"], &[slack.clone()]);
+    let world = World::new(&["westeurope", "eastus"], &[&slack]);
     let old = world.arrive("v1", 'a', "westeurope").await.push.id;
     world.pass(MINUTE);
     let new = world.arrive("v1", 'b', "westeurope").await.push.id;
@@ -375,7 +374,7 @@ async fn the_newer_push_of_a_tag_times_out_although_an_older_one_waits() {
 #[tokio::test]
 async fn a_deploying_sink_never_hears_of_an_older_push_after_a_newer_one() {
     let (deploy, slack) = (Plan::deploying("deploy"), Plan::new("slack"));
-    let world = World::new(&["westeurope", "eastus"], &[deploy.clone(), slack.clone()]);
+    let world = World::new(&["westeurope", "eastus"], &[&deploy, &slack]);
     let old = world.arrive("v1", 'a', "westeurope").await.push.id;
     world.pass(MINUTE);
     world.arrive("v1", 'b', "westeurope").await;
@@ -393,7 +392,7 @@ async fn a_deploying_sink_never_hears_of_an_older_push_after_a_newer_one() {
 #[tokio::test]
 async fn a_region_that_is_removed_is_no_longer_waited_for_after_a_restart() {
     let slack = Plan::new("slack");
-    let mut world = World::new(&THREE, &[slack.clone()]);
+    let mut world = World::new(&THREE, &[&slack]);
     let push = world.arrive("v1", 'a', "northeurope").await.push.id;
     world.arrive("v1", 'a', "eastus").await;
     world.restart(&["northeurope", "eastus"]);
@@ -418,7 +417,7 @@ async fn a_push_none_of_whose_regions_is_configured_any_more_times_out() {
 #[tokio::test]
 async fn a_push_of_the_same_content_is_a_push_of_its_own() {
     let slack = Plan::new("slack");
-    let world = World::new(&["westeurope", "eastus"], &[slack.clone()]);
+    let world = World::new(&["westeurope", "eastus"], &[&slack]);
     let mut seen = std::collections::BTreeSet::new();
     for round in 0..4 {
         for region in ["westeurope", "eastus"] {
@@ -463,7 +462,7 @@ async fn the_list_is_newest_first_and_pages_without_gaps() {
 #[tokio::test]
 async fn a_purge_takes_what_is_decided_and_old_and_leaves_no_row_behind() {
     let slack = Plan::new("slack");
-    let world = World::new(&["westeurope", "eastus"], &[slack]);
+    let world = World::new(&["westeurope", "eastus"], &[&slack]);
     for round in 0..3 {
         for region in ["westeurope", "eastus"] {
             let arrived = world.arrive_as("v1", 'a', region, &format!("{region}-{round}")).await;
@@ -485,7 +484,7 @@ async fn a_purge_takes_what_is_decided_and_old_and_leaves_no_row_behind() {
 #[tokio::test]
 async fn docker_hub_is_complete_on_arrival() {
     let slack = Plan::new("slack");
-    let world = World::new(&THREE, &[slack.clone()]);
+    let world = World::new(&THREE, &[&slack]);
     let mut event = world.event("latest", 'a', "global", "1417566161");
     event.image.registry = Some(Registry::docker_hub());
     event.image.digest = None;

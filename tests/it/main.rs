@@ -3,3 +3,5 @@
 
 mod app;
 mod conformance;
+mod standalone;
+mod support;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use azurite::Azurite;
 use base64::Engine as _;
@@ -9,6 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use functions_host::json::Json;
 use functions_host::{Host, HostBuilder, LogLine, LogSource};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::messages::queue;
 use crate::over_http::{LONG_TIMEOUT, send};
@@ -86,7 +88,8 @@ async fn the_handler_is_started_again_or_not_as_recorded() {
     let mut played = Vec::new();
     for (name, case) in recordings().members() {
         if let Some(script) = script(name) {
-            play_callers(name, case, script).await;
+            let playing = play_callers(name, case, script);
+            timeout(Duration::from_secs(60), playing).await.expect(name);
             played.push(name.clone());
         }
     }

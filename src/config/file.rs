@@ -1,0 +1,255 @@
+//! `fanin.toml`: the sinks that do not fit into a few environment variables.
+
+use super::keys::Keys;
+use super::problems::{Problems, Wrong};
+use super::sinks::{self, FORMATS, Format, Made, SinkConfig, SinkKind, subscription};
+use super::values::{self, said};
+use crate::limits::SINKS_MAX;
+use crate::secret::Secret;
+use fan_in::{Action, NoticeKind, Region, RegionSet, Subscription};
+use std::collections::BTreeMap;
+use toml::{Table, Value};
+
+pub(super) const PLACE: &str = "fanin.toml";
+
+const COMMON: &[&str] =
+    &["name", "type", "on", "region", "actions", "repositories", "tags", "private"];
+const NAME_CHARS_MAX: usize = 64;
+/// The sink or the connection writes these; `webhook-` is for Standard Webhooks.
+const OWN_HEADERS: &[&str] =
+    &["connection", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade"];
+
+/// What the file is read against.
+#[derive(Debug)]
+pub(super) struct Around<'a> {
+    pub env: &'a BTreeMap<String, String>,
+    /// None when they could not be read: then nothing can be said about a sink's region.
+    pub regions: Option<&'a RegionSet>,
+    /// Where a sink says nothing about private addresses.
+    pub private: bool,
+    /// Names that are taken already.
+    pub names: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Type {
+    Slack,
+    Teams,
+    Webhook,
+    Log,
+}
+
+pub(super) fn read(text: &str, around: &mut Around<'_>, problems: &mut Problems) -> Vec<Made> {
+    let mut table = match text.parse::<Table>() {
+        Ok(table) => table,
+        Err(error) => {
+            problems.add(PLACE, syntax(text, &error));
+            return Vec::new();
+        }
+    };
+    if table.remove("job").is_some() {
+        problems.add(PLACE, "[[job]]: jobs are not available in this version; remove them");
+    }
+    let sinks = match table.remove("sink") {
+        None => Vec::new(),
+        Some(Value::Array(sinks)) => sinks,
+        Some(_) => {
+            problems.add(PLACE, "sink: every sink is a table of its own; write [[sink]] above it");
+            Vec::new()
+        }
+    };
+    Keys { place: PLACE.to_owned(), table, env: around.env, problems }
+        .refuse_rest(&["sink", "job"]);
+    if around.names.len() + sinks.len() > SINKS_MAX {
+        problems.add(PLACE, format_args!("there are more than {SINKS_MAX} sinks"));
+    }
+    let mut made = Vec::new();
+    for (sink, number) in sinks.into_iter().zip(1..) {
+        let Value::Table(table) = sink else {
+            problems.add(
+                PLACE,
+                format_args!("sink {number}: every sink is a table; write [[sink]] above it"),
+            );
+            continue;
+        };
+        let place = format!("{PLACE}: {}", label(&table, number));
+        let mut keys = Keys { place, table, env: around.env, problems };
+        made.extend(read_sink(&mut keys, around));
+    }
+    made
+}
+
+/// The parser's sentence is a fixed text, but its own way to show an error prints the line, secrets and all.
+fn syntax(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!("line {line}, column {column} is not TOML: {}", error.message().replace('\n', " "))
+}
+
+/// By name where that is a plain one, else by number: with something of the environment in it, it could say too much.
+fn label(table: &Table, number: usize) -> String {
+    match table.get("name").and_then(Value::as_str) {
+        Some(text) if !text.contains("${") && name(text).is_ok() => format!("sink {text:?}"),
+        _ => format!("sink {number}"),
+    }
+}
+
+fn name(text: &str) -> Result<String, Wrong> {
+    let fits = text.trim() == text
+        && (1..=NAME_CHARS_MAX).contains(&text.chars().count())
+        && !text.chars().any(char::is_control);
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        said(format_args!("is no name: 1 to {NAME_CHARS_MAX} characters that can be seen"))
+    }
+}
+
+fn sink_type(text: &str) -> Result<Type, Wrong> {
+    match text {
+        "slack" => Ok(Type::Slack),
+        "teams" => Ok(Type::Teams),
+        "webhook" => Ok(Type::Webhook),
+        "log" => Ok(Type::Log),
+        "aci-update" => said("aci-update is not available in this version; remove the sink"),
+        "aci-job" => said("aci-job is not available in this version; remove the sink"),
+        _ => said("must be slack, teams, webhook or log"),
+    }
+}
+
+fn read_sink(keys: &mut Keys<'_>, around: &mut Around<'_>) -> Option<Made> {
+    let name = keys.required("name", name);
+    if let Some(name) = &name {
+        if around.names.contains(name) {
+            keys.wrong(
+                "name",
+                "another sink has it; those of the environment are called slack, teams and webhook",
+            );
+        }
+        around.names.push(name.clone());
+    }
+    let kind = keys.required("type", sink_type)?;
+    let format = match kind {
+        Type::Webhook if keys.table.contains_key("format") => {
+            keys.read("format", |text| values::one_of(text, FORMATS))
+        }
+        _ => Some(Format::default()),
+    };
+    let (own, config): (&[&str], _) = match kind {
+        Type::Slack => {
+            (&["url"], keys.required("url", values::sink_url).map(|url| SinkKind::Slack { url }))
+        }
+        Type::Teams => {
+            (&["url"], keys.required("url", values::sink_url).map(|url| SinkKind::Teams { url }))
+        }
+        Type::Webhook => {
+            (&["url", "format", "secret", "headers", "user_agent"], webhook(keys, format))
+        }
+        Type::Log => (&[], Some(SinkKind::Log)),
+    };
+    let private = keys.flag("private").unwrap_or(around.private);
+    let name = name.unwrap_or_default();
+    let subscription = read_subscription(keys, around.regions, &name, kind, format);
+    keys.refuse_rest(&[COMMON, own].concat());
+    Some((SinkConfig { name, private, kind: config? }, subscription))
+}
+
+fn webhook(keys: &mut Keys<'_>, format: Option<Format>) -> Option<SinkKind> {
+    let url = keys.required("url", values::webhook_url);
+    let secret = keys.read("secret", values::signing_secret);
+    let user_agent = keys.read("user_agent", |text| {
+        if text.is_empty() { said("is empty; leave it out") } else { values::header_value(text) }
+    });
+    let mut headers: Vec<(String, Secret)> = Vec::new();
+    for (name, value) in keys.pairs("headers") {
+        let lower = name.to_ascii_lowercase();
+        let user = url.as_ref().is_some_and(|url| values::has_user(url.expose()));
+        let wrong = match lower.as_str() {
+            _ if !values::header_name(&name) => "is no name of a header",
+            own if own.starts_with("webhook-") || OWN_HEADERS.contains(&own) => {
+                "is written by acr-fanin itself; remove it"
+            }
+            "user-agent" if user_agent.is_some() => "contradicts the key user_agent",
+            "authorization" if user => "contradicts the user in the key url",
+            _ if headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) => {
+                "is there twice; capitals make no difference"
+            }
+            _ => match values::header_value(&value) {
+                Ok(value) => {
+                    headers.push((name, Secret::new(value)));
+                    continue;
+                }
+                Err(_) => "has a value that a header of HTTP cannot carry",
+            },
+        };
+        keys.wrong("headers", format_args!("{} {wrong}", name.escape_debug()));
+    }
+    Some(SinkKind::Webhook { url: url?, format: format?, secret, headers, user_agent })
+}
+
+/// `format` is None where it could not be read: then nothing can be said about what it carries.
+fn read_subscription(
+    keys: &mut Keys<'_>,
+    regions: Option<&RegionSet>,
+    name: &str,
+    kind: Type,
+    format: Option<Format>,
+) -> Subscription {
+    let default = match kind {
+        Type::Slack | Type::Teams => sinks::TOLD,
+        Type::Webhook => format.unwrap_or_default().told(),
+        Type::Log => sinks::OF_PUSHES,
+    };
+    let mut subscription = subscription(name, default);
+    if let Some(kinds) = keys.list("on", notice_kind) {
+        let (allowed, why): (&[NoticeKind], _) = match (kind, format) {
+            (Type::Webhook, Some(Format::Acr)) => {
+                (Format::Acr.kinds(), "format acr takes completed and recovered only")
+            }
+            (Type::Log, _) => (
+                sinks::OF_PUSHES,
+                "a log sink takes region_ready, completed, timed_out and recovered",
+            ),
+            _ => (&NoticeKind::ALL, ""),
+        };
+        for stray in kinds.iter().filter(|kind| !allowed.contains(kind)) {
+            keys.wrong("on", format_args!("{} does not fit: {why}", stray.as_str()));
+        }
+        subscription.kinds = kinds;
+    }
+    subscription.region = region(keys, regions, &subscription.kinds);
+    let action = |text: &str| {
+        Action::from_name(text)
+            .ok_or_else(|| "must be push, delete, chart_push or chart_delete".to_owned())
+    };
+    if let Some(actions) = keys.list("actions", action) {
+        subscription.actions = actions;
+    }
+    subscription.repositories =
+        keys.list("repositories", values::repository_glob).unwrap_or_default();
+    subscription.tags = keys.list("tags", values::tag_glob).unwrap_or_default();
+    subscription
+}
+
+fn notice_kind(text: &str) -> Result<NoticeKind, Wrong> {
+    NoticeKind::from_name(text).ok_or_else(|| {
+        let names = NoticeKind::ALL.map(NoticeKind::as_str);
+        format!("must be one of {}", names.join(", "))
+    })
+}
+
+/// A region narrows `region_ready` and nothing else, so without that it is a mistake. Docker Hub's `global` is
+/// known without being configured.
+fn region(keys: &mut Keys<'_>, known: Option<&RegionSet>, kinds: &[NoticeKind]) -> Option<Region> {
+    let region = keys.read("region", values::region)?;
+    if known.is_some_and(|known| !region.is_global() && !known.contains(&region)) {
+        keys.wrong("region", "is not one of WebhookRegions");
+    } else if !kinds.contains(&NoticeKind::RegionReady) {
+        keys.wrong(
+            "region",
+            "means something for region_ready only; name that in the key on, or remove this",
+        );
+    }
+    Some(region)
+}

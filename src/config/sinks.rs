@@ -1,0 +1,122 @@
+//! Who is told, and of what.
+
+use super::reader::Reader;
+use super::values;
+use crate::secret::{Secret, SecretUrl};
+use fan_in::NoticeKind::{self, Completed, Recovered, RegionReady, TimedOut};
+use fan_in::{Action, Subscription};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkConfig {
+    /// Unique among the sinks.
+    pub name: String,
+    /// It may live at a private address.
+    pub private: bool,
+    pub kind: SinkKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SinkKind {
+    Slack {
+        url: SecretUrl,
+    },
+    Teams {
+        url: SecretUrl,
+    },
+    Webhook {
+        /// A user and password in it are meant as Basic authentication.
+        url: SecretUrl,
+        format: Format,
+        /// By Standard Webhooks: always `whsec_` and padded base64 of 24 to 64 bytes.
+        secret: Option<Secret>,
+        headers: Vec<(String, Secret)>,
+        user_agent: Option<String>,
+    },
+    /// One structured line.
+    Log,
+}
+
+/// What a webhook's body is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// The body of a registry's own webhook.
+    #[default]
+    Acr,
+    CloudEvents,
+}
+
+/// A sink and what it wants to hear of.
+pub(super) type Made = (SinkConfig, Subscription);
+
+/// What slack and teams hear of where nothing is said.
+pub(super) const TOLD: &[NoticeKind] = &[Completed, TimedOut, Recovered];
+/// Everything that a push itself gives cause for.
+pub(super) const OF_PUSHES: &[NoticeKind] = &[RegionReady, Completed, TimedOut, Recovered];
+
+pub(super) const FORMATS: &[(&str, Format)] =
+    &[("acr", Format::Acr), ("cloudevents", Format::CloudEvents)];
+
+impl Format {
+    /// The kinds it is sent for where nothing is said.
+    pub(super) const fn told(self) -> &'static [NoticeKind] {
+        match self {
+            Self::Acr => Self::ACR_KINDS,
+            Self::CloudEvents => TOLD,
+        }
+    }
+
+    /// Readers of this format deploy what it names, so nothing else may come in it.
+    const ACR_KINDS: &'static [NoticeKind] = &[Completed, Recovered];
+
+    pub(super) const fn kinds(self) -> &'static [NoticeKind] {
+        match self {
+            Self::Acr => Self::ACR_KINDS,
+            Self::CloudEvents => &NoticeKind::ALL,
+        }
+    }
+}
+
+pub(super) fn subscription(sink: &str, kinds: &[NoticeKind]) -> Subscription {
+    Subscription {
+        sink: sink.to_owned(),
+        kinds: kinds.to_vec(),
+        region: None,
+        actions: vec![Action::Push, Action::ChartPush],
+        repositories: Vec::new(),
+        tags: Vec::new(),
+    }
+}
+
+/// The sinks that are made from environment variables.
+pub(super) fn from_environment(reader: &mut Reader<'_>, private: bool) -> Vec<Made> {
+    let made = |name: &str, kind, kinds: &[NoticeKind]| {
+        (SinkConfig { name: name.to_owned(), private, kind }, subscription(name, kinds))
+    };
+    let slack = reader.read("SLACK_WEBHOOK_URL", values::sink_url);
+    let slack = slack.map(|url| made("slack", SinkKind::Slack { url }, TOLD));
+    let teams = reader.read("TEAMS_WEBHOOK_URL", values::sink_url);
+    let teams = teams.map(|url| made("teams", SinkKind::Teams { url }, TOLD));
+
+    let url = reader.read("NOTIFY_WEBHOOK_URL", values::webhook_url);
+    let secret = reader.read("NOTIFY_WEBHOOK_SECRET", values::signing_secret);
+    let format = reader
+        .read("NOTIFY_WEBHOOK_FORMAT", |text| values::one_of(text, FORMATS))
+        .unwrap_or_default();
+    for name in ["NOTIFY_WEBHOOK_SECRET", "NOTIFY_WEBHOOK_FORMAT"] {
+        if reader.is_set(name) && !reader.is_set("NOTIFY_WEBHOOK_URL") {
+            reader
+                .problems
+                .add(name, "means nothing without NOTIFY_WEBHOOK_URL; set that, or remove this");
+        }
+    }
+    let webhook = url.map(|url| {
+        let kind = SinkKind::Webhook { url, format, secret, headers: Vec::new(), user_agent: None };
+        made("webhook", kind, format.told())
+    });
+
+    if reader.is_set("CONTAINER_GROUP_NAME") {
+        let sentence = "deploying to container groups is not available in this version; remove it";
+        reader.problems.add("CONTAINER_GROUP_NAME", sentence);
+    }
+    [slack, teams, webhook].into_iter().flatten().collect()
+}

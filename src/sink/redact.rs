@@ -1,0 +1,152 @@
+//! What a sink says is kept with the delivery and shown on the status page, and it may say back what it
+//! was told: the secrets in the URL and in the headers.
+
+use super::text::clean;
+use crate::limits::{TEXT_CHARS_MAX, cut};
+use crate::secret::{Secret, SecretUrl};
+
+const SECRET: &str = "[secret]";
+const URL: &str = "[url]";
+
+/// Texts that are taken out of whatever is kept.
+#[derive(Clone)]
+pub(super) struct Redactor {
+    /// The longest first, since a short one may be part of it.
+    secrets: Vec<Secret>,
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Redactor")
+    }
+}
+
+impl Redactor {
+    pub(super) fn new<'a>(url: &SecretUrl, others: impl IntoIterator<Item = &'a Secret>) -> Self {
+        /// Shorter parts of a URL are words like `api` and versions.
+        const PART_MIN: usize = 6;
+        const WHOLE_MIN: usize = 4;
+        let url = url.expose();
+        let query = url.query().unwrap_or_default();
+        let user = [url.username(), url.password().unwrap_or_default()];
+        let mut parts: Vec<String> = url.path().split('/').chain(user).map(str::to_owned).collect();
+        parts.extend(query.split(['&', '=']).map(str::to_owned));
+        let decoded: Vec<_> = parts.iter().map(|part| decoded(part)).collect();
+        parts.extend(decoded);
+        parts.retain(|part| part.len() >= PART_MIN);
+        let mut wholes = vec![url.path().to_owned(), query.to_owned()];
+        for secret in others {
+            // `Bearer x` is said back as `x`.
+            wholes.extend(secret.expose().split_whitespace().map(str::to_owned));
+            wholes.push(secret.expose().to_owned());
+        }
+        parts.extend(wholes.into_iter().filter(|whole| whole.len() >= WHOLE_MIN));
+        parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+        parts.dedup();
+        Self { secrets: parts.into_iter().map(Secret::new).collect() }
+    }
+
+    /// A text as it may be kept: one line, short, without secrets and URLs.
+    pub(super) fn keep(&self, text: &str) -> String {
+        let mut text = clean(text);
+        for secret in &self.secrets {
+            if text.contains(secret.expose()) {
+                text = text.replace(secret.expose(), SECRET);
+            }
+        }
+        cut(without_urls(&text).trim(), TEXT_CHARS_MAX)
+    }
+}
+
+/// Percent-decoded; a query's `+` stays what it is.
+fn decoded(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let hex =
+            tail.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Brackets are part of a URL, since a secret in it is in brackets by now.
+fn without_urls(text: &str) -> String {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ')' | '}' | '`');
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let scheme = rest[..at]
+            .bytes()
+            .rev()
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+        let start = at - scheme.count();
+        out.push_str(&rest[..start]);
+        out.push_str(URL);
+        let tail = &rest[at..];
+        rest = &tail[tail.find(ends).unwrap_or(tail.len())..];
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use url::Url;
+
+    fn redactor(url: &str, others: &[&str]) -> Redactor {
+        let others: Vec<_> = others.iter().map(|text| Secret::new(*text)).collect();
+        Redactor::new(&SecretUrl::new(Url::parse(url).unwrap()), &others)
+    }
+
+    #[test]
+    fn a_sink_that_says_our_secrets_back_is_not_quoted() {
+        let slack = redactor("https://hooks.slack.com/services/T0123456/B0123456/xyzxyzxyz", &[]);
+        assert_eq!(slack.keep("no /services/T0123456/B0123456/xyzxyzxyz here"), "no [secret] here");
+        assert_eq!(
+            slack.keep(r"\/services\/T0123456\/B0123456\/xyzxyzxyz"),
+            r"\/[secret]\/[secret]\/[secret]\/[secret]"
+        );
+        assert_eq!(slack.keep("xyz\u{0}xyz\u{202e}xyz!"), "[secret]!");
+
+        let teams = redactor(
+            "https://x.logic.azure.com/flow?api-version=1&sig=ab%2Bcdef_g&sp=%2Frun",
+            &["Bearer tok5"],
+        );
+        for echo in [
+            "sig=ab%2Bcdef_g",
+            "ab+cdef_g",
+            "api-version=1&sig=ab%2Bcdef_g&sp=%2Frun",
+            "Bearer tok5",
+            "tok5",
+        ] {
+            let kept = teams.keep(&format!("'{echo}'"));
+            assert!(!kept.contains("cdef") && !kept.contains("tok5"), "{kept}");
+        }
+        let user = redactor("https://deploy:p%40ssword@scm.example/", &[]);
+        assert_eq!(user.keep("p%40ssword or p@ssword"), "[secret] or [secret]");
+    }
+
+    #[test]
+    fn what_is_kept_is_one_short_line_without_urls() {
+        let none = redactor("https://sink.example/", &[]);
+        assert_eq!(none.keep(" a\r\nb\tc\u{7} "), "a b c");
+        assert_eq!(
+            none.keep("see <https://docs.example/x?y=z>, HTTP://a.b or 'ws://c'"),
+            "see <[url]>, [url] or '[url]'"
+        );
+        assert_eq!(none.keep("://"), "[url]");
+        assert_eq!(none.keep(&"ö".repeat(1_000)).chars().count(), TEXT_CHARS_MAX);
+        assert_eq!(format!("{none:?}"), "Redactor");
+    }
+}
