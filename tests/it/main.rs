@@ -3,5 +3,6 @@
 
 mod app;
 mod conformance;
+mod functions;
 mod standalone;
 mod support;
