@@ -3,6 +3,8 @@
 
 mod app;
 mod conformance;
+mod counts;
 mod functions;
+mod proxy;
 mod standalone;
 mod support;

@@ -87,7 +87,7 @@ fn a_handler_ends_with_the_host_that_was_killed() {
             ("FUNCTIONS_CUSTOMHANDLER_PORT", port.as_str()),
             ("AzureWebJobsStorage", "UseDevelopmentStorage=true"),
             ("WebhookRegions", "westeurope"),
-            ("FANIN_QUEUE", "q"),
+            ("FANIN_QUEUE", "fanin-notify"),
             ("FANIN_SCHEDULE", "0 * * * * *"),
         ])
         .stdin(Stdio::null())
