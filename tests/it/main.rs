@@ -5,6 +5,7 @@ mod app;
 mod conformance;
 mod counts;
 mod functions;
+mod protocol;
 mod proxy;
 mod standalone;
 mod support;
