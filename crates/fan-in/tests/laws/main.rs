@@ -1,0 +1,8 @@
+//! The laws of the core, over random schedules and case by case.
+
+mod agreement;
+mod decisions;
+mod model;
+mod outbox;
+mod shelf;
+mod world;
