@@ -123,6 +123,9 @@ pub fn arrive(
         Tie::TakesPlace | Tie::Joins if earlier.is_some() => Change::Earlier,
         _ => Change::Newest,
     };
+    if change == Change::Earlier {
+        family.forget_oldest();
+    }
     let push = earlier.as_ref().unwrap_or(&family.newest);
     let ring = verdict != Verdict::Duplicate && push.claimable(now).next().is_some();
     Ok(Outcome { verdict, change, family, earlier, ring })
@@ -175,20 +178,13 @@ fn join(
     policy: &Policy,
     now: Timestamp,
 ) -> Verdict {
-    let push = match earlier {
-        Some(push) => {
-            arrival.late = push.status != Status::Waiting;
-            if let Some((arrivals, _)) = family.events_mut(push.id.generation) {
-                arrivals.push(arrival.clone());
-            }
-            family.forget_oldest();
-            push
-        }
-        None => {
-            arrival.late = family.newest.status != Status::Waiting;
-            &mut family.newest
-        }
-    };
+    arrival.late = earlier.as_deref().unwrap_or(&family.newest).status != Status::Waiting;
+    if let Some(push) = &earlier
+        && let Some((arrivals, _)) = family.events_mut(push.id.generation)
+    {
+        arrivals.push(arrival.clone());
+    }
+    let push = earlier.unwrap_or(&mut family.newest);
     let region = arrival.region.clone();
     push.arrivals.push(arrival);
     if push.status == Status::Superseded {

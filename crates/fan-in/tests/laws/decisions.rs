@@ -144,6 +144,15 @@ fn a_region_removed_while_waiting_is_missed_by_no_arrival_and_no_timeout() {
 }
 
 #[test]
+fn a_region_removed_while_waiting_completes_the_push_even_if_nobody_looks_before_the_deadline() {
+    let mut shelf = Shelf::new(policy(2));
+    shelf.arrive(&Event::new(0, "id", at(0)));
+    shelf.policy.regions = regions([0]);
+    shelf.tick(at(10_000));
+    assert_eq!(shelf.only().status, Status::Completed);
+}
+
+#[test]
 fn a_region_added_while_waiting_is_recorded_but_not_waited_for() {
     let mut shelf = Shelf::new(policy(2));
     shelf.arrive(&Event::new(0, "id", at(0)));
@@ -289,6 +298,43 @@ fn an_id_that_an_older_push_knows_is_not_that_of_a_newer_ones_repeat() {
     let outcome = shelf.arrive(&Event::new(2, "one", at(1_020)));
     assert_ne!(outcome.change, Change::Opens);
     assert_eq!(shelf.pushes().count(), 2);
+}
+
+/// Two pushes that r1 has not reported, and one that it has.
+fn two_timeouts_and_a_completion() -> (Shelf, [u64; 2]) {
+    let mut shelf = Shelf::new(policy(2));
+    let timeouts = [0, 3_600].map(|second| {
+        let id = format!("at {second}");
+        let generation = shelf.arrive(&Event::new(0, &id, at(second))).push().id.generation;
+        shelf.tick(at(second + 600));
+        generation
+    });
+    shelf.arrive(&Event::new(0, "last-r0", at(7_200)));
+    shelf.arrive(&Event::new(1, "last-r1", at(7_210)));
+    (shelf, timeouts)
+}
+
+#[test]
+fn a_late_event_belongs_to_the_newest_push_that_timed_out_without_its_region() {
+    let (mut shelf, [first, second]) = two_timeouts_and_a_completion();
+    for (id, generation) in [("late", second), ("later", first)] {
+        let outcome = shelf.arrive(&Event::new(1, id, at(7_300)));
+        let push = outcome.push();
+        assert_eq!((outcome.verdict, push.id.generation), (Verdict::Recovered, generation));
+    }
+}
+
+#[test]
+fn an_event_that_comes_a_day_later_opens_a_push() {
+    let day = |second: u64| at(86_400 + second);
+    let (mut shelf, [_, second]) = two_timeouts_and_a_completion();
+    let outcome = shelf.arrive(&Event::new(1, "in time", day(3_600)));
+    let push = outcome.push();
+    assert_eq!((outcome.verdict, push.id.generation), (Verdict::Recovered, second));
+
+    let (mut shelf, _) = two_timeouts_and_a_completion();
+    let late = day(3_600) + Duration::from_millis(1);
+    assert_eq!(shelf.arrive(&Event::new(1, "too late", late)).change, Change::Opens);
 }
 
 #[test]

@@ -4,5 +4,6 @@ mod agreement;
 mod decisions;
 mod model;
 mod outbox;
+mod refusals;
 mod shelf;
 mod world;

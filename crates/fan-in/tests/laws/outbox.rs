@@ -171,7 +171,7 @@ impl Witness {
 
 #[test]
 fn whatever_happens_nobody_delivers_twice_what_was_accepted_and_nothing_is_forgotten() {
-    check(8, prop::collection::vec(acts(), 1..60), |acts| {
+    check(4, prop::collection::vec(acts(), 1..60), |acts| {
         let mut witness = Witness::new();
         for act in acts {
             witness.see(act);

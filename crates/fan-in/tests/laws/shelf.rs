@@ -2,13 +2,14 @@
 //! the history of every push is kept.
 
 use crate::model::Told;
-use crate::world::{Content, Event, Schedule};
+use crate::world::{Content, Event, Schedule, at};
 use fan_in::decide::{Change, Ticked, is_overdue};
 use fan_in::{
     ContentId, Family, Load, Older, Outcome, Policy, Push, PushId, Status, Timestamp, arrive, law,
     tick,
 };
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Shelf {
@@ -206,15 +207,17 @@ pub(crate) fn play(
     let lags = &schedule.timer_lags;
     let tick_at = |deadline: Timestamp| {
         let lag = lags[usize::try_from(deadline.as_millis()).unwrap_or(0) % lags.len()];
-        deadline + std::time::Duration::from_millis(lag)
+        deadline + Duration::from_millis(lag)
     };
-    for event in &schedule.events {
-        while let Some(tick) = shelf.next_deadline().map(tick_at).filter(|tick| *tick <= event.at) {
-            step(shelf, Step::Tick(tick));
+    let never = at(1_000_000_000);
+    let events = schedule.events.iter().map(|event| (event.at, Some(event)));
+    for (until, event) in events.chain([(never, None)]) {
+        while let Some(deadline) = shelf.next_deadline()
+            && tick_at(deadline) <= until
+        {
+            step(shelf, Step::Tick(tick_at(deadline)));
+            assert!(shelf.next_deadline() > Some(deadline) || shelf.next_deadline().is_none());
         }
-        step(shelf, Step::Arrival(event));
-    }
-    while let Some(tick) = shelf.next_deadline().map(tick_at) {
-        step(shelf, Step::Tick(tick));
+        event.into_iter().for_each(|event| step(shelf, Step::Arrival(event)));
     }
 }
