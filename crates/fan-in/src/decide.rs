@@ -204,8 +204,13 @@ fn settle(push: &mut Push, policy: &Policy, now: Timestamp) -> Verdict {
         }
         (Status::Waiting, false) => Verdict::Recorded,
         (Status::TimedOut, true) => {
+            // A region that was missing and is not configured any more has not come.
+            let came: RegionSet = push.missed.iter().filter(|r| push.has(r)).cloned().collect();
+            if came.is_empty() {
+                return Verdict::Late;
+            }
             push.status = Status::Recovered;
-            announce(push, NoticeKind::Recovered, push.missed.clone(), policy, now);
+            announce(push, NoticeKind::Recovered, came, policy, now);
             Verdict::Recovered
         }
         _ => Verdict::Late,
