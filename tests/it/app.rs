@@ -415,6 +415,17 @@ async fn a_push_none_of_whose_regions_is_configured_any_more_times_out() {
 }
 
 #[tokio::test]
+async fn a_region_that_nobody_waited_for_does_not_make_a_push_recover() {
+    let mut world = World::new(&["westeurope", "eastus"], &[]);
+    let push = world.arrive("v1", 'a', "westeurope").await.push.id;
+    world.pass(10 * MINUTE);
+    world.tick().await;
+    world.restart(&["westeurope", "northeurope"]);
+    assert_eq!(world.arrive("v1", 'a', "northeurope").await.verdict, Verdict::Late);
+    assert_eq!(world.push(push).await.status, Status::TimedOut);
+}
+
+#[tokio::test]
 async fn a_push_of_the_same_content_is_a_push_of_its_own() {
     let slack = Plan::new("slack");
     let world = World::new(&["westeurope", "eastus"], &[&slack]);
