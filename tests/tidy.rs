@@ -143,9 +143,9 @@ fn rooms_use_only_the_rooms_that_they_may() {
         let may = known.map_or(&[][..], |(_, may)| may);
         let mut used = used_rooms(&code);
         used.extend(used_rooms(&code.replace("acr_fanin::", "crate::")));
-        for other in used.iter().filter(|other| *other != room && !may.contains(&other.as_str())) {
-            panic!("src/{path} uses {other}, which {room} may not: see ARROWS in tests/tidy.rs");
-        }
+        let odd: Vec<_> =
+            used.iter().filter(|other| *other != room && !may.contains(&other.as_str())).collect();
+        assert!(odd.is_empty(), "src/{path} uses {odd:?}, which {room} may not: see ARROWS");
     }
 }
 
@@ -250,7 +250,10 @@ fn the_readme_explains_the_settings_that_there_are() {
     assert!(table == expected, "README.md should have this table of settings:\n{expected}");
 }
 
-/// Name, type and direction of each binding of a function.
+/// Name, type and direction.
+type Binding<'a> = (&'a str, &'a str, &'a str);
+
+/// The bindings of a function.
 fn bindings(function: &str) -> Vec<(String, String, String)> {
     let json = read_json(&format!("{function}/function.json"));
     let bindings = json["bindings"].as_array().unwrap().iter();
@@ -282,7 +285,7 @@ fn the_function_folders_are_the_routes_of_the_handler() {
 
 #[test]
 fn the_bindings_are_those_that_the_code_uses() {
-    let expected: [(&str, &[(&str, &str, &str)]); 4] = [
+    let expected: [(&str, &[Binding<'_>]); 4] = [
         (
             "ImagePush",
             &[("req", "httpTrigger", "in"), ("res", "http", "out"), ("bells", "queue", "out")],

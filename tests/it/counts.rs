@@ -78,9 +78,23 @@ async fn a_tick_costs_what_is_due_and_never_what_was() {
     let after = counted.take();
     println!("tick: {} requests with no push, {} with {PUSHES} decided", idle.len(), after.len());
     assert_eq!(after, idle);
+}
+
+#[tokio::test]
+async fn the_first_tick_of_a_process_reads_every_open_push_once() {
+    let (_stage, running, counted) = settled(Stage::new("northeurope,westeurope")).await;
+    for i in 0..3 {
+        running.post("westeurope", &acr_push(&format!("{i}"), &format!("app{i}"), "v1", 'a')).await;
+    }
+    running.post("westeurope", &acr_push("3", "app3", "v1", 'a')).await;
+    running.post("northeurope", &acr_push("3", "app3", "v1", 'a')).await;
+    running.drain().await;
     running.host.restart_handler().await;
     counted.take();
     running.tick().await;
     let first = counted.take();
-    assert_eq!(first.len(), TICK, "the first tick of a process looks at open pushes: {first:?}");
+    println!("first tick with 3 open pushes: {} requests", first.len());
+    assert_eq!(first.len(), TICK + 3, "{first:?}");
+    running.tick().await;
+    assert_eq!(counted.take().len(), TICK);
 }
