@@ -13,7 +13,7 @@ use acr_fanin::config::Home;
 use acr_fanin::store::Store;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use functions_host::{Host, LogSource, QueueClient, Storage};
+use functions_host::{Host, HostError, LogSource, QueueClient, Storage};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -64,23 +64,19 @@ impl Stage {
     }
 
     pub(crate) async fn start(&self) -> Running {
-        self.start_with(&[]).await
+        self.start_with(&[]).await.unwrap()
     }
 
-    /// A host with some settings of its own.
-    pub(crate) async fn start_with(&self, other: &[(&str, &str)]) -> Running {
+    /// A host with some settings of its own; an error when its handler does not start.
+    pub(crate) async fn start_with(&self, other: &[(&str, &str)]) -> Result<Running, HostError> {
         let mut settings = self.settings.clone();
         settings
             .extend(other.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let queue = Storage::from_connection_string(&settings["AzureWebJobsStorage"]).unwrap();
+        let queue = Storage::from_connection_string(&settings["AzureWebJobsStorage"])?;
         let queue = queue.queue(&settings["FANIN_QUEUE"]);
-        let host = Host::builder(env!("CARGO_MANIFEST_DIR"))
-            .settings(settings)
-            .key("default", KEY)
-            .start()
-            .await
-            .unwrap();
-        Running { host, queue }
+        let host = Host::builder(env!("CARGO_MANIFEST_DIR")).settings(settings);
+        let host = host.key("default", KEY).start().await?;
+        Ok(Running { host, queue })
     }
 
     /// What Slack has been told, in the order of the alphabet: notices that go out together come in any order.
@@ -129,8 +125,17 @@ impl Running {
         Answer::of(request.body(body.to_vec())).await
     }
 
+    /// Asks again while the store cannot be read, as the answer says, which happens on a machine that is very busy.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.request("GET", path)).await
+        let asked = async {
+            loop {
+                let answer = Answer::of(self.request("GET", path)).await;
+                if answer.status != 503 {
+                    return answer;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked).await.unwrap()
     }
 
     /// Has the messages handled, and what comes of them, until none is visible; says how many there were.
@@ -144,8 +149,10 @@ impl Running {
         }
     }
 
+    /// A tick that fails, because the store did not answer in time, is followed by the next one.
     pub(crate) async fn tick(&self) {
-        self.host.tick("FanInTimer").await.unwrap();
+        let ticked = async { while self.host.tick("FanInTimer").await.is_err() {} };
+        tokio::time::timeout(PATIENCE, ticked).await.unwrap();
     }
 
     /// Lets the timer run until the push has this status.

@@ -1,7 +1,7 @@
 //! The table is away while the queue works: arrivals travel as messages.
 
 use super::{Running, Stage};
-use crate::support::acr_push;
+use crate::support::{Answer, acr_push};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
@@ -29,7 +29,7 @@ fn closed() -> String {
 }
 
 async fn start(stage: &Stage, storage: &str) -> Running {
-    stage.start_with(&[("AzureWebJobsStorage", storage)]).await
+    stage.start_with(&[("AzureWebJobsStorage", storage)]).await.unwrap()
 }
 
 async fn is_queued(cut_off: &Running, region: &str, body: &Value) {
@@ -49,7 +49,8 @@ async fn arrivals_travel_by_queue(storage: &str) {
         let message: Value = serde_json::from_str(message).unwrap();
         assert_eq!(message["arrival"]["image"]["repository"], "app");
     }
-    assert_eq!(cut_off.get("/api/status?image=app:v1").await.status, 503);
+    let status = cut_off.request("GET", "/api/status?image=app:v1");
+    assert_eq!(Answer::of(status).await.status, 503);
     cut_off.host.stop().await;
 
     let healthy = stage.start().await;
