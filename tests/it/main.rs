@@ -3,5 +3,7 @@
 
 mod app;
 mod conformance;
+mod image_push;
 mod standalone;
 mod support;
+mod world;
