@@ -8,8 +8,7 @@ use acr_fanin::store::memory::Memory;
 use async_trait::async_trait;
 use fan_in::{
     Action, Attempt, Channel, Correlation, Digest, Image, NoticeKind, Origin, Policy, Push, PushId,
-    Region, RegionSet, Registry, Repository, Retry, State, Status, Subscription, Tag, Timestamp,
-    Verdict,
+    Region, RegionSet, Registry, Repository, Retry, Subscription, Tag, Timestamp,
 };
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
