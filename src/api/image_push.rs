@@ -65,14 +65,12 @@ async fn one(app: &App, event: &Event, fallback: Fallback) -> Pushed {
 }
 
 async fn many(app: &App, entries: Vec<Result<Event, String>>, fallback: Fallback) -> Pushed {
-    // All of them share one answer's time: what is not begun by then goes as if it had failed.
+    // All of them share the time of one answer.
     let begun = Instant::now();
     let record = async |entry: Result<Event, String>| match entry {
         Ok(event) => {
-            let recorded = match STORAGE_WITHIN.checked_sub(begun.elapsed()) {
-                Some(left) => app.record_arrival(&event, None, left).await,
-                None => Err(StoreError::Unavailable("no time is left".to_owned())),
-            };
+            let left = STORAGE_WITHIN.saturating_sub(begun.elapsed());
+            let recorded = app.record_arrival(&event, None, left).await;
             Ok((event, recorded))
         }
         Err(reason) => Err(reason),
