@@ -36,10 +36,10 @@ pub const QUEUED_ARRIVAL_MAX: usize = 8 * 1024;
 pub const PAGE_MAX: usize = 200;
 pub const PAGE_DEFAULT: usize = 50;
 
-/// Due pushes that one tick looks at.
+/// Due pushes that one tick looks at; the first tick of a process looks at all.
 pub const SWEEP_MAX: usize = 500;
-/// Expired pushes that are purged in one go.
-pub const PURGE_MAX: usize = 500;
+/// Expired pushes that are read in one go, in all shards together.
+pub const PURGE_MAX: usize = 200;
 
 /// What is read of a sink's answer.
 pub const SINK_ANSWER_MAX: usize = 64 * 1024;

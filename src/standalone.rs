@@ -17,8 +17,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 const TICK_EVERY: Duration = Duration::from_secs(1);
-/// Pushes that are delivered side by side.
-const DELIVERIES_MAX: usize = 64;
+/// Pushes that are delivered side by side; what one sink may have of that is less.
+const DELIVERIES_MAX: usize = 512;
 /// How long a stop waits for what is under way.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// A sender gets this long for its whole body.

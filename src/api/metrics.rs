@@ -6,7 +6,7 @@ use serde_json::json;
 
 /// 200 while the store answers.
 pub async fn health(app: &App) -> Answer {
-    match app.list(None, 1).await {
+    match app.answers().await {
         Ok(_) => Answer::json(200, json!({ "status": "ok" })),
         Err(error) => {
             tracing::error!(%error, "the store does not answer");

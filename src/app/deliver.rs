@@ -2,12 +2,26 @@
 
 use super::{App, LEASE_FACTOR, Tries, pause};
 use crate::limits::{TEXT_CHARS_MAX, cut};
-use crate::ports::{Parcel, StoreError};
+use crate::ports::{Parcel, Sink, StoreError};
 use crate::store::StoredPush;
 use fan_in::{Attempt, Claim, PushId};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// How long a call waits for a place among the calls of its sink.
+const SLOT_WITHIN: Duration = Duration::from_secs(1);
+
+/// What is to be attempted now.
+struct Claimed {
+    stored: StoredPush,
+    claims: Vec<Claim>,
+    /// A place among the calls of each sink, given back when its attempt is over.
+    slots: BTreeMap<String, OwnedSemaphorePermit>,
+}
 
 /// A claimed attempt and how it ended.
 type Ended = (Claim, Attempt);
@@ -23,27 +37,45 @@ impl App {
     /// [`StoreError`] when the deliveries cannot be claimed. What is claimed is always attempted; a result that
     /// cannot be written down makes the notice come again when its lease is over.
     pub async fn deliver(&self, id: PushId) -> Result<(), StoreError> {
-        let Some((mut stored, claims)) = self.claim(id).await? else { return Ok(()) };
+        let Some(Claimed { stored, claims, mut slots }) = self.claim(id).await? else {
+            return Ok(());
+        };
         let at = stored.push.clone();
-        let mut calls: FuturesUnordered<_> =
-            claims.into_iter().map(|claim| self.attempt(&at, claim)).collect();
+        let calls = claims.into_iter().map(|claim| {
+            let slot = slots.remove(&claim.sink);
+            self.attempt(&at, claim, slot)
+        });
+        let mut calls: FuturesUnordered<_> = calls.collect();
+        let mut known = Some(stored);
+        let mut ended = Vec::new();
         while let Some(first) = calls.next().await {
-            // What ended at the same time is written at the same time.
-            let mut ended = vec![first];
-            while let Some(Some(next)) = calls.next().now_or_never() {
-                ended.push(next);
-            }
-            match self.write_down(stored.clone(), &ended).await {
-                Ok(now_stored) => stored = now_stored,
-                Err(error) => {
-                    tracing::error!(push = %id, %error, "results of deliveries are lost; they are repeated")
+            ended.push(first);
+            while !ended.is_empty() {
+                // What ended at the same time is written at the same time.
+                while let Some(Some(next)) = calls.next().now_or_never() {
+                    ended.push(next);
+                }
+                let batch = std::mem::take(&mut ended);
+                let mut writing = std::pin::pin!(self.write_down(id, known.take(), &batch));
+                // The other calls go on while the store takes its time.
+                let written = loop {
+                    tokio::select! {
+                        written = &mut writing => break written,
+                        Some(next) = calls.next(), if !calls.is_empty() => ended.push(next),
+                    }
+                };
+                match written {
+                    Ok(stored) => known = Some(stored),
+                    Err(error) => {
+                        tracing::error!(push = %id, %error, "results of deliveries are lost; they are repeated");
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    async fn claim(&self, id: PushId) -> Result<Option<(StoredPush, Vec<Claim>)>, StoreError> {
+    async fn claim(&self, id: PushId) -> Result<Option<Claimed>, StoreError> {
         let mut tries = Tries::default();
         loop {
             let claimed = self.try_to_claim(id).await;
@@ -54,37 +86,63 @@ impl App {
         }
     }
 
-    async fn try_to_claim(
-        &self,
-        id: PushId,
-    ) -> Result<Option<(StoredPush, Vec<Claim>)>, StoreError> {
+    async fn try_to_claim(&self, id: PushId) -> Result<Option<Claimed>, StoreError> {
         let store = &self.parts.store;
+        let lock = self.lock(id.content).await;
         let Some(stored) = store.push(id).await? else { return Ok(None) };
         let now = store.now();
-        let deploys =
-            |name: &str| self.parts.sinks.iter().any(|sink| sink.name() == name && sink.deploys());
-        let mut superseded: Vec<String> =
-            stored.push.claimable(now).filter(|name| deploys(name)).map(str::to_owned).collect();
+        let due: BTreeSet<String> = stored.push.claimable(now).map(str::to_owned).collect();
+        if due.is_empty() {
+            return Ok(None);
+        }
+        let deploys = |name: &&String| self.sink(name).is_some_and(|(_, sink)| sink.deploys());
+        let mut superseded: Vec<String> = due.iter().filter(deploys).cloned().collect();
         if !superseded.is_empty()
             && !self.newer(&stored.push).await?.iter().any(|newer| newer.status.is_everywhere())
         {
             superseded.clear();
         }
+        let (slots, busy) = self.slots(due.iter().filter(|name| !superseded.contains(name))).await;
         let mut push = stored.push.clone();
-        let claims = push.claim(now, self.lease(), &superseded);
-        if claims.is_empty() && superseded.is_empty() {
-            return Ok(None);
-        }
-        let _lock = self.lock(id.content).await;
+        let claims = push.claim(store.now(), self.lease(), &superseded, &busy);
         let stored = store.save(stored, push).await?;
-        Ok(Some((stored, claims)))
+        drop(lock);
+        Ok(Some(Claimed { stored, claims, slots }))
     }
 
-    async fn attempt(&self, push: &fan_in::Push, claim: Claim) -> Ended {
+    fn sink(&self, name: &str) -> Option<(usize, &Arc<dyn Sink>)> {
+        self.parts.sinks.iter().enumerate().find(|(_, sink)| sink.name() == name)
+    }
+
+    /// A place for a call of each of these sinks, and the sinks that had none to give.
+    async fn slots<'a>(
+        &self,
+        names: impl Iterator<Item = &'a String>,
+    ) -> (BTreeMap<String, OwnedSemaphorePermit>, Vec<String>) {
+        let by = tokio::time::Instant::now() + SLOT_WITHIN;
+        let (mut slots, mut busy) = (BTreeMap::new(), Vec::new());
+        for name in names {
+            let Some((at, _)) = self.sink(name) else { continue };
+            let slot = Arc::clone(&self.calls[at]).acquire_owned();
+            match tokio::time::timeout_at(by, slot).await {
+                Ok(Ok(slot)) => drop(slots.insert(name.clone(), slot)),
+                _ => busy.push(name.clone()),
+            }
+        }
+        (slots, busy)
+    }
+
+    /// Makes one call, in the `slot` that it gives back when it is over.
+    async fn attempt(
+        &self,
+        push: &fan_in::Push,
+        claim: Claim,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> Ended {
         let Some(notice) = push.notices.get(claim.notice) else {
             return (claim, Attempt::Hopeless { error: "the notice is not kept".to_owned() });
         };
-        let Some(sink) = self.parts.sinks.iter().find(|sink| sink.name() == claim.sink) else {
+        let Some((_, sink)) = self.sink(&claim.sink) else {
             return (
                 claim,
                 Attempt::Hopeless {
@@ -98,6 +156,7 @@ impl App {
         let attempt = tokio::time::timeout(limit, sink.deliver(parcel)).await;
         let attempt =
             attempt.unwrap_or_else(|_| Attempt::Unknown { error: "no answer in time".to_owned() });
+        drop(slot);
         let attempt = bounded(attempt);
         self.counters.attempt(&attempt);
         let (kind, sink, number) = (notice.kind.as_str(), claim.sink.as_str(), claim.attempt);
@@ -117,11 +176,10 @@ impl App {
     /// Tries for half a lease: after that somebody else may be at it.
     async fn write_down(
         &self,
-        stored: StoredPush,
+        id: PushId,
+        mut known: Option<StoredPush>,
         ended: &[Ended],
     ) -> Result<StoredPush, StoreError> {
-        let id = stored.push.id;
-        let mut known = Some(stored);
         let begun = tokio::time::Instant::now();
         let mut tries = 0;
         loop {

@@ -3,7 +3,9 @@
 use super::App;
 use crate::ports::StoreError;
 use crate::store::Page;
-use fan_in::{Digest, Invalid, Push, PushId, Registry, Repository, Tag, Timestamp};
+use fan_in::{
+    ContentId, Digest, Invalid, Push, PushId, Registry, Repository, Shard, Tag, Timestamp,
+};
 
 /// The image somebody asks for: `repo:tag`, `registry/repo:tag`, `repo@sha256:…` or `repo:tag@sha256:…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +55,15 @@ impl Wanted {
 }
 
 impl App {
+    /// Does the store answer?
+    ///
+    /// # Errors
+    /// [`StoreError`] when it does not.
+    pub async fn answers(&self) -> Result<(), StoreError> {
+        let nobody = PushId { shard: Shard::of(0), content: ContentId([0; 16]), generation: 0 };
+        self.parts.store.push(nobody).await.map(drop)
+    }
+
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub async fn push(&self, id: PushId) -> Result<Option<Push>, StoreError> {

@@ -19,14 +19,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use sweep::PurgeClock;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 /// A delivery is leased for so many times the limit of one call of a sink.
 const LEASE_FACTOR: u32 = 4;
 /// Tries at one thing; the next tick or bell goes on.
 const TRIES_MAX: u32 = 8;
-/// Writers of one push in this process wait for each other; this only spares conflicts.
+/// Writers of one push in this process wait for each other, but not for long: this only spares conflicts.
 const LOCKS: usize = 64;
+const LOCK_WITHIN: Duration = Duration::from_millis(200);
+/// Calls of one sink at a time.
+const CALLS_MAX: usize = 64;
 
 /// What the use cases work by.
 #[derive(Debug)]
@@ -45,6 +48,8 @@ pub struct Parts {
 pub struct App {
     parts: Parts,
     locks: Vec<Mutex<()>>,
+    /// Calls that each sink may have at a time, in the order of the sinks: one that hangs must not hold up the others.
+    calls: Vec<Arc<Semaphore>>,
     /// All open pushes have been looked at once, with the settings of this start.
     looked_at_all: AtomicBool,
     purge_clock: PurgeClock,
@@ -55,9 +60,11 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let locks = (0..LOCKS).map(|_| Mutex::default()).collect();
+        let calls = parts.sinks.iter().map(|_| Arc::new(Semaphore::new(CALLS_MAX))).collect();
         Self {
             parts,
             locks,
+            calls,
             looked_at_all: AtomicBool::new(false),
             purge_clock: PurgeClock::default(),
             counters: Counters::default(),
@@ -79,8 +86,9 @@ impl App {
         &self.counters
     }
 
-    async fn lock(&self, content: fan_in::ContentId) -> MutexGuard<'_, ()> {
-        self.locks[usize::from(content.0[0]) % LOCKS].lock().await
+    async fn lock(&self, content: fan_in::ContentId) -> Option<MutexGuard<'_, ()>> {
+        let lock = self.locks[usize::from(content.0[0]) % LOCKS].lock();
+        tokio::time::timeout(LOCK_WITHIN, lock).await.ok()
     }
 
     /// Newer pushes of the push's tag in its registry.

@@ -91,7 +91,10 @@ impl App {
         let mut unsure: Option<Recorded> = None;
         for tries in 0..TRIES_MAX {
             match self.try_to_record(&mut report, received).await {
-                Ok(done) if done.verdict == Verdict::Duplicate => return Ok(unsure.unwrap_or(done)),
+                Ok(done) if done.verdict == Verdict::Duplicate => {
+                    let Some(Recorded { verdict, ring, .. }) = unsure else { return Ok(done) };
+                    return Ok(Recorded { verdict, ring, push: done.push });
+                }
                 Ok(done) => return Ok(done),
                 Err(Failed { error: StoreError::Broken(what), .. }) => {
                     return Err(StoreError::Broken(what));

@@ -13,6 +13,8 @@ use std::time::Duration;
 const SIDE_BY_SIDE: usize = 8;
 /// One tick begins nothing new after this time.
 const SWEEP_WITHIN: Duration = Duration::from_secs(60);
+/// One tick purges no longer than this.
+const PURGE_WITHIN: Duration = Duration::from_secs(2);
 /// The first purge of a process, and the pause between two.
 const PURGE_FIRST: Duration = Duration::from_secs(300);
 const PURGE_EVERY: Duration = Duration::from_secs(3_600);
@@ -57,11 +59,11 @@ impl App {
             if all { (None, usize::MAX) } else { (Some(self.parts.store.now()), SWEEP_MAX) };
         let mut due = self.due(until, limit).await?;
         due.truncate(limit);
-        let looks = stream::iter(due).map(async |id| {
+        let looks = stream::iter(due).map(async |(at, id)| {
             if begun.elapsed() > SWEEP_WITHIN {
                 Err(None)
             } else {
-                self.look_at(id, all).await.map_err(|e| Some((id, e)))
+                self.look_at(at, id, all).await.map_err(|e| Some((id, e)))
             }
         });
         let mut swept = Swept::default();
@@ -74,7 +76,8 @@ impl App {
                     swept.bells.extend(bell);
                 }
                 Err(trouble) => {
-                    whole = false;
+                    // What is broken stays broken: it does not make the next tick a first one again.
+                    whole &= matches!(trouble, Some((_, StoreError::Broken(_))));
                     if let Some((push, error)) = trouble {
                         tracing::error!(%push, %error, "a push could not be looked at; the next tick does it");
                     }
@@ -88,7 +91,11 @@ impl App {
         Ok(swept)
     }
 
-    async fn due(&self, until: Option<Timestamp>, limit: usize) -> Result<Vec<PushId>, StoreError> {
+    async fn due(
+        &self,
+        until: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, PushId)>, StoreError> {
         let mut tries = Tries::default();
         loop {
             let due = self.parts.store.due(until, limit).await;
@@ -99,10 +106,15 @@ impl App {
         }
     }
 
-    async fn look_at(&self, id: PushId, eager: bool) -> Result<Option<PushId>, StoreError> {
+    async fn look_at(
+        &self,
+        at: Timestamp,
+        id: PushId,
+        eager: bool,
+    ) -> Result<Option<PushId>, StoreError> {
         let mut tries = Tries::default();
         loop {
-            let looked = self.try_to_look_at(id, eager).await;
+            let looked = self.try_to_look_at(at, id, eager).await;
             if tries.are_over(&looked) {
                 return looked;
             }
@@ -110,10 +122,16 @@ impl App {
         }
     }
 
-    async fn try_to_look_at(&self, id: PushId, eager: bool) -> Result<Option<PushId>, StoreError> {
+    async fn try_to_look_at(
+        &self,
+        at: Timestamp,
+        id: PushId,
+        eager: bool,
+    ) -> Result<Option<PushId>, StoreError> {
         let store = &self.parts.store;
         let Some(stored) = store.push(id).await? else {
-            tracing::error!(push = %id, "work is due for a push that is not kept");
+            tracing::error!(push = %id, "work is due for a push that is not kept; its marker is removed");
+            store.remove_marker(at, id).await?;
             return Ok(None);
         };
         let (now, policy) = (store.now(), &self.parts.policy);
@@ -141,11 +159,11 @@ impl App {
             return 0;
         }
         match self.purge().await {
-            Ok(purged) => {
-                if purged < PURGE_MAX {
-                    self.purge_clock.done(now);
-                }
-                purged
+            // There may be more, but the next tick must not wait for it.
+            Ok(purged) if purged > 0 => purged,
+            Ok(_) => {
+                self.purge_clock.done(now);
+                0
             }
             Err(error) => {
                 tracing::warn!(%error, "the purge was interrupted; it goes on with a later tick");
@@ -154,19 +172,30 @@ impl App {
         }
     }
 
-    /// Deletes decided pushes that are older than the retention and have nothing left to do.
+    /// Deletes some decided pushes that are older than the retention and have nothing left to do, and says how
+    /// many; none when there are no more.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] or [`StoreError::Broken`].
+    /// [`StoreError::Unavailable`] or [`StoreError::Broken`] when what has expired cannot be read.
     pub async fn purge(&self) -> Result<usize, StoreError> {
+        let begun = tokio::time::Instant::now();
         let cutoff = self.parts.store.now() - self.parts.retention;
-        let mut purged = 0;
-        for id in self.parts.store.expired(cutoff, PURGE_MAX).await? {
-            match self.parts.store.purge(id).await {
-                Ok(gone) => purged += usize::from(gone),
-                // Somebody wrote it in the meantime: it comes again with the next purge.
-                Err(StoreError::Conflict) => {}
-                Err(error) => return Err(error),
+        let (mut purged, mut after) = (0, None);
+        while purged == 0 {
+            let expired = self.parts.store.expired(cutoff, after.as_deref(), PURGE_MAX).await?;
+            let Some((last, _)) = expired.last() else { break };
+            after = Some(last.clone());
+            // Within a content the older pushes go first.
+            for (_, id) in expired.iter().rev() {
+                if begun.elapsed() > PURGE_WITHIN {
+                    return Ok(purged);
+                }
+                match self.parts.store.purge(*id).await {
+                    Ok(gone) => purged += usize::from(gone),
+                    // Somebody wrote it in the meantime: it comes again with the next purge.
+                    Err(StoreError::Conflict) => {}
+                    Err(error) => tracing::error!(push = %id, %error, "a push could not be purged"),
+                }
             }
         }
         Ok(purged)

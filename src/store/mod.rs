@@ -27,10 +27,12 @@ use fan_in::{
 };
 use futures_util::future::try_join_all;
 pub use row::Mark;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Pushes of one tag that its row names.
-const MARKS_MAX: usize = 8;
+/// Pushes of one tag that its row names: so many of each registry, and of all.
+const MARKS_OF_REGISTRY_MAX: usize = 32;
+const MARKS_MAX: usize = 256;
 /// The last millisecond that 13 digits can write: in the year 2286.
 const MILLIS_MAX: i64 = 9_999_999_999_999;
 
@@ -75,6 +77,11 @@ fn earlier_key(id: PushId) -> String {
 
 fn due_key(due: Timestamp, id: PushId) -> String {
     format!("!{:013}{id}", due.as_millis().clamp(0, MILLIS_MAX))
+}
+
+fn read_due_key(key: &str) -> Option<(Timestamp, PushId)> {
+    let (millis, id) = key.strip_prefix('!')?.split_at_checked(13)?;
+    Some((Timestamp::from_millis(millis.parse().ok()?), PushId::parse(id)?))
 }
 
 fn list_key(first_seen: Timestamp, id: PushId) -> String {
@@ -234,14 +241,22 @@ impl Store {
         &self,
         until: Option<Timestamp>,
         limit: usize,
-    ) -> Result<Vec<PushId>, StoreError> {
-        let below = until.map_or_else(
-            || "\"".to_owned(),
-            |t| format!("!{:013}", (t.as_millis() + 1).clamp(0, MILLIS_MAX)),
-        );
-        let mut rows = self.everywhere("!", &below, limit).await?;
-        rows.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(rows.iter().filter_map(|row| PushId::parse(row.key.get(14..)?)).collect())
+    ) -> Result<Vec<(Timestamp, PushId)>, StoreError> {
+        let after = |t: Timestamp| format!("!{:013}", (t.as_millis() + 1).clamp(0, MILLIS_MAX));
+        let below = until.map_or_else(|| "\"".to_owned(), after);
+        let rows = self.everywhere("!", &below, limit).await?;
+        let mut due: Vec<_> = rows.iter().filter_map(|row| read_due_key(&row.key)).collect();
+        due.sort_by_key(|(at, _)| *at);
+        Ok(due)
+    }
+
+    /// Removes a marker that belongs to nothing.
+    ///
+    /// # Errors
+    /// As [`Rows::write`].
+    pub async fn remove_marker(&self, at: Timestamp, id: PushId) -> Result<(), StoreError> {
+        let marker = Op::Delete { key: due_key(at, id), version: None };
+        self.rows.write(id.shard, vec![marker]).await.map(drop)
     }
 
     /// The list, newest first.
@@ -254,27 +269,36 @@ impl Store {
         rows.sort_by(|a, b| a.key.cmp(&b.key));
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let pushes: Vec<Push> = rows
-            .iter()
-            .map(|row| row::read_family(&row.doc).map(|f| f.newest))
-            .collect::<Result<_, _>>()?;
-        let next =
-            pushes.last().filter(|_| more).map(|push| list_position(push.first_seen, push.id));
+        let next = rows.last().filter(|_| more).and_then(|row| row.key.get(2..)).map(str::to_owned);
+        let read = |row: &Row| match row::read_family(&row.doc) {
+            Ok(family) => Some(family.newest),
+            Err(error) => {
+                tracing::error!(%error, "a push is left out of the list");
+                None
+            }
+        };
+        let pushes = rows.iter().filter_map(read).collect();
         Ok(Page { pushes, next })
     }
 
-    /// Pushes first seen before `cutoff`, oldest first within a shard.
+    /// Pushes first seen before `cutoff`, newest first, each with its place in the list; they go on `after` one.
     ///
     /// # Errors
     /// As [`Rows::range`].
     pub async fn expired(
         &self,
         cutoff: Timestamp,
+        after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<PushId>, StoreError> {
-        let from = format!("d:{:013}", MILLIS_MAX - cutoff.as_millis().clamp(0, MILLIS_MAX));
-        let rows = self.everywhere(&from, "d;", limit).await?;
-        Ok(rows.iter().rev().filter_map(|row| PushId::parse(row.key.get(15..)?)).collect())
+    ) -> Result<Vec<(String, PushId)>, StoreError> {
+        let begin = format!("d:{:013}", MILLIS_MAX - cutoff.as_millis().clamp(0, MILLIS_MAX));
+        let from = after.map_or(begin, |position| format!("d:{position}0"));
+        let mut rows = self.everywhere(&from, "d;", limit).await?;
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        rows.truncate(limit);
+        let place =
+            |row: &Row| Some((row.key.get(2..)?.to_owned(), PushId::parse(row.key.get(15..)?)?));
+        Ok(rows.iter().filter_map(place).collect())
     }
 
     async fn everywhere(
@@ -414,6 +438,12 @@ impl<'a> Write<'a> {
             }];
             all.extend(marks.map(|m| m.value.clone()).unwrap_or_default());
             all.sort_by_key(|m| std::cmp::Reverse((m.first_event, m.first_seen)));
+            let mut of_registry: BTreeMap<Option<String>, usize> = BTreeMap::new();
+            all.retain(|mark| {
+                let marks = of_registry.entry(mark.registry.clone()).or_default();
+                *marks += 1;
+                *marks <= MARKS_OF_REGISTRY_MAX
+            });
             all.truncate(MARKS_MAX);
             let (key, doc) = (keys::tag(&image.repository, tag), row::write_marks(&all)?);
             match marks {

@@ -1,7 +1,9 @@
 //! The use cases' stories.
 
 use crate::world::{MINUTE, Plan, WITHIN, World, refused, region};
-use fan_in::{Attempt, RegionSet, Registry, State, Status, Verdict};
+use acr_fanin::app::Wanted;
+use acr_fanin::ports::{Op, Rows};
+use fan_in::{Attempt, Digest, RegionSet, Registry, State, Status, Verdict};
 use std::time::Duration;
 
 const THREE: [&str; 3] = ["northeurope", "westeurope", "eastus"];
@@ -328,4 +330,75 @@ async fn docker_hub_is_complete_on_arrival() {
     let next = world.app.record_arrival(&event, None, WITHIN).await.unwrap();
     assert_eq!(next.verdict, Verdict::Completed);
     assert_ne!(next.push.id, first.push.id);
+}
+
+#[tokio::test]
+async fn a_tag_that_is_pushed_often_in_one_registry_is_not_forgotten_in_another() {
+    let world = World::new(&["westeurope", "eastus"], &[]);
+    let first = world.arrive("latest", 'a', "westeurope").await.push.id;
+    world.pass(MINUTE);
+    let second = world.arrive("latest", 'b', "westeurope").await.push.id;
+    for number in 0..40_u32 {
+        world.pass(Duration::from_secs(1));
+        let mut event = world.event("latest", 'c', "westeurope", &number.to_string());
+        event.image.registry = Some(Registry::parse("dev.azurecr.io").unwrap());
+        event.image.digest = Digest::parse(&format!("sha256:{number:064x}")).ok();
+        world.app.record_arrival(&event, None, WITHIN).await.unwrap();
+    }
+    let wanted = Wanted::parse("r.azurecr.io/app:latest").unwrap();
+    assert_eq!(world.app.newest(&wanted).await.unwrap().unwrap().id, second);
+    world.pass(10 * MINUTE);
+    world.tick().await;
+    assert_eq!(world.push(first).await.status, Status::Superseded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_came_while_the_store_was_slow_is_not_lost() {
+    let (quick, slow) = (Plan::new("quick"), Plan::slow("slow", Duration::from_secs(1)));
+    let world = World::new(&["westeurope"], &[&quick, &slow]);
+    let push = world.arrive("v1", 'a', "westeurope").await.push.id;
+    world.rows.slow_down(Duration::from_secs(40));
+    world.app.deliver(push).await.unwrap();
+    world.rows.slow_down(Duration::ZERO);
+    let deliveries = world.push(push).await.notices[0].deliveries.clone();
+    assert!(deliveries.iter().all(|d| d.state == State::Done && d.attempts == 1), "{deliveries:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_hangs_does_not_hold_up_the_others() {
+    let (good, hangs) = (Plan::new("good"), Plan::slow("hangs", Duration::from_secs(3_600)));
+    let world = World::new(&["westeurope"], &[&good, &hangs]);
+    let mut pushes = Vec::new();
+    for number in 0..200 {
+        pushes.push(world.arrive(&format!("v{number}"), 'a', "westeurope").await.push.id);
+    }
+    let all = pushes.iter().map(|push| world.app.deliver(*push));
+    let all = futures_util::future::join_all(all);
+    let soon = tokio::time::timeout(Duration::from_secs(10), all).await;
+    assert!(soon.is_err(), "the calls that hang still hang");
+    assert_eq!(good.heard().len(), 200, "the other sink has heard of everything");
+    assert_eq!(hangs.heard().len(), 64, "and the one that hangs has not got all calls");
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_stops_neither_the_list_nor_the_tick_nor_the_purge() {
+    let slack = Plan::new("slack");
+    let world = World::new(&["westeurope", "eastus"], &[&slack]);
+    world.tick().await;
+    let broken = world.arrive("v1", 'a', "westeurope").await.push.id;
+    let good = world.arrive("v2", 'b', "westeurope").await.push.id;
+    for (shard, row) in world.rows.dump() {
+        if row.doc.contains("\"v1\"") {
+            let op = Op::Put { key: row.key, doc: "{}".to_owned() };
+            world.rows.write(shard, vec![op]).await.unwrap();
+        }
+    }
+    assert_eq!(world.app.list(None, 10).await.unwrap().pushes.len(), 1);
+    world.pass(10 * MINUTE);
+    world.pump().await;
+    assert_eq!(world.push(good).await.status, Status::TimedOut);
+    assert!(world.app.push(broken).await.is_err());
+    world.pass(31 * 24 * 60 * MINUTE);
+    while world.app.purge().await.unwrap() > 0 {}
+    assert!(world.app.push(good).await.unwrap().is_none());
 }

@@ -2,13 +2,13 @@
 
 use acr_fanin::app::{App, Parts, Recorded};
 use acr_fanin::intake::Event;
-use acr_fanin::ports::{Parcel, Sink};
+use acr_fanin::ports::{Op, Parcel, Row, Rows, Sink, StoreError, Version};
 use acr_fanin::store::Store;
 use acr_fanin::store::memory::Memory;
 use async_trait::async_trait;
 use fan_in::{
     Action, Attempt, Channel, Correlation, Digest, Image, NoticeKind, Origin, Policy, Push, PushId,
-    Region, RegionSet, Registry, Repository, Retry, Subscription, Tag, Timestamp,
+    Region, RegionSet, Registry, Repository, Retry, Shard, Subscription, Tag, Timestamp,
 };
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -23,17 +23,26 @@ pub(crate) const WITHIN: Duration = Duration::from_secs(3);
 pub(crate) struct Plan {
     name: &'static str,
     deploys: bool,
+    takes: Duration,
     answers: Mutex<VecDeque<Attempt>>,
     heard: Mutex<Vec<String>>,
 }
 
 impl Plan {
+    fn made(name: &'static str, deploys: bool, takes: Duration) -> Arc<Self> {
+        Arc::new(Self { name, deploys, takes, answers: Mutex::default(), heard: Mutex::default() })
+    }
+
+    pub(crate) fn slow(name: &'static str, takes: Duration) -> Arc<Self> {
+        Self::made(name, false, takes)
+    }
+
     pub(crate) fn new(name: &'static str) -> Arc<Self> {
-        Arc::new(Self { name, deploys: false, answers: Mutex::default(), heard: Mutex::default() })
+        Self::made(name, false, Duration::ZERO)
     }
 
     pub(crate) fn deploying(name: &'static str) -> Arc<Self> {
-        Arc::new(Self { name, deploys: true, answers: Mutex::default(), heard: Mutex::default() })
+        Self::made(name, true, Duration::ZERO)
     }
 
     pub(crate) fn will(&self, attempt: Attempt) {
@@ -60,6 +69,7 @@ impl Sink for Plan {
         let region = parcel.notice.region.as_ref().map(|r| format!(" {r}")).unwrap_or_default();
         let line = format!("{}{region}{repeat}", parcel.notice.kind.as_str());
         self.heard.lock().unwrap().push(line);
+        tokio::time::sleep(self.takes).await;
         let planned = self.answers.lock().unwrap().pop_front();
         planned.unwrap_or(Attempt::Accepted { result: None })
     }
@@ -69,10 +79,58 @@ pub(crate) fn refused() -> Attempt {
     Attempt::Refused { error: "HTTP 503".to_owned(), retry_after: None }
 }
 
+/// Memory that can be made to take its time.
+#[derive(Clone, Debug)]
+pub(crate) struct Slow {
+    memory: Memory,
+    pause: Arc<Mutex<Duration>>,
+}
+
+impl Slow {
+    pub(crate) fn slow_down(&self, pause: Duration) {
+        *self.pause.lock().unwrap() = pause;
+    }
+
+    pub(crate) fn dump(&self) -> Vec<(Shard, Row)> {
+        self.memory.dump()
+    }
+
+    async fn pause(&self) {
+        let pause = *self.pause.lock().unwrap();
+        tokio::time::sleep(pause).await;
+    }
+}
+
+#[async_trait]
+impl Rows for Slow {
+    fn now(&self) -> Timestamp {
+        self.memory.now()
+    }
+
+    async fn get(&self, shard: Shard, key: &str) -> Result<Option<Row>, StoreError> {
+        self.memory.get(shard, key).await
+    }
+
+    async fn range(
+        &self,
+        shard: Shard,
+        from: &str,
+        below: &str,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.memory.range(shard, from, below, limit).await
+    }
+
+    async fn write(&self, shard: Shard, ops: Vec<Op>) -> Result<Vec<Version>, StoreError> {
+        self.pause().await;
+        self.memory.write(shard, ops).await
+    }
+}
+
 /// One deployment of the product that outlives its processes.
 pub(crate) struct World {
     clock: Arc<AtomicI64>,
-    pub(crate) rows: Memory,
+    pub(crate) rows: Slow,
     pub(crate) sinks: Vec<Arc<Plan>>,
     pub(crate) app: App,
 }
@@ -81,7 +139,7 @@ pub(crate) fn region(name: &str) -> Region {
     Region::parse(name).unwrap()
 }
 
-fn app(rows: &Memory, regions: &[&str], sinks: &[Arc<Plan>]) -> App {
+fn app(rows: &Slow, regions: &[&str], sinks: &[Arc<Plan>]) -> App {
     let regions: RegionSet = regions.iter().map(|name| region(name)).collect();
     let all = [
         NoticeKind::RegionReady,
@@ -121,7 +179,10 @@ impl World {
         let sinks: Vec<_> = sinks.iter().map(|sink| Arc::clone(sink)).collect();
         let clock = Arc::new(AtomicI64::new(1_795_000_000_000));
         let reader = Arc::clone(&clock);
-        let rows = Memory::new(move || Timestamp::from_millis(reader.load(Ordering::Relaxed)));
+        let rows = Slow {
+            memory: Memory::new(move || Timestamp::from_millis(reader.load(Ordering::Relaxed))),
+            pause: Arc::default(),
+        };
         let app = app(&rows, regions, &sinks);
         Self { clock, rows, sinks, app }
     }

@@ -356,7 +356,8 @@ fn blank(before: Option<&Push>, report: &Report, policy: &Policy, now: Timestamp
         arrivals: Vec::new(),
         repeats: Vec::new(),
         status: Status::Waiting,
-        first_seen: now,
+        // An arrival that travelled by queue was received before; its regions get their time all the same.
+        first_seen: report.arrival.received.min(now),
         deadline: now + policy.timeout,
         decided_at: None,
         missed: RegionSet::new(),

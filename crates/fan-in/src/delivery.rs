@@ -33,6 +33,9 @@ pub struct Delivery {
     pub result: Option<String>,
 }
 
+/// A sink that is busy is asked again after this time.
+pub const BUSY: Duration = Duration::from_secs(5);
+
 /// The right, and the duty, to make one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -121,9 +124,16 @@ impl Push {
         deliveries.filter(move |d| d.is_claimable(now)).map(|d| d.sink.as_str())
     }
 
-    /// Takes every delivery that is due, for as long as `lease`; those to a sink in `superseded` are done
-    /// instead, since a newer push of the tag is everywhere: then there is something to write without a claim, too.
-    pub fn claim(&mut self, now: Timestamp, lease: Duration, superseded: &[String]) -> Vec<Claim> {
+    /// Takes every delivery that is due, for as long as `lease`. Those to a sink in `superseded` are done instead,
+    /// since a newer push of the tag is everywhere; those to a sink in `busy` are put off for a moment. Then there
+    /// is something to write without a claim, too.
+    pub fn claim(
+        &mut self,
+        now: Timestamp,
+        lease: Duration,
+        superseded: &[String],
+        busy: &[String],
+    ) -> Vec<Claim> {
         let mut claims = Vec::new();
         self.hold_until = Timestamp::ZERO;
         for (notice, deliveries) in self.notices.iter_mut().map(|n| &mut n.deliveries).enumerate() {
@@ -131,6 +141,11 @@ impl Push {
                 if superseded.contains(&delivery.sink) {
                     delivery.state = State::Done;
                     delivery.result = Some(String::from("superseded"));
+                    continue;
+                }
+                if busy.contains(&delivery.sink) {
+                    delivery.unsure |= matches!(delivery.state, State::Sending { .. });
+                    delivery.state = State::Pending { next_at: now + BUSY };
                     continue;
                 }
                 delivery.unsure |= matches!(delivery.state, State::Sending { .. });

@@ -114,8 +114,8 @@ impl Witness {
     fn claim(&mut self, superseded: bool) {
         let now = self.now;
         let superseded = if superseded { vec!["deploys".to_owned()] } else { Vec::new() };
-        let claims = self.shelf.change(self.id, |push| push.claim(now, LEASE, &superseded));
-        let again = self.shelf.change(self.id, |push| push.claim(now, LEASE, &superseded));
+        let claims = self.shelf.change(self.id, |push| push.claim(now, LEASE, &superseded, &[]));
+        let again = self.shelf.change(self.id, |push| push.claim(now, LEASE, &superseded, &[]));
         assert!(again.is_empty(), "two claimers hold one delivery");
         for claim in claims {
             let slot = (claim.notice, claim.sink.clone());
@@ -206,7 +206,7 @@ fn state(push: &Push, sink: &str) -> State {
 #[test]
 fn a_failing_sink_never_makes_another_be_called_again() {
     let (mut shelf, id) = completed();
-    let claims = shelf.change(id, |push| push.claim(at(0), LEASE, &[]));
+    let claims = shelf.change(id, |push| push.claim(at(0), LEASE, &[], &[]));
     let refused = || Attempt::Refused { error: "503".to_owned(), retry_after: None };
     for claim in claims {
         let tells = claim.sink == "tells";
@@ -217,7 +217,7 @@ fn a_failing_sink_never_makes_another_be_called_again() {
         let due = shelf.only().due().expect("a retry");
         assert_eq!(due, at(next));
         assert!(shelf.only().claimable(due - Duration::from_millis(1)).next().is_none());
-        let claims = shelf.change(id, |push| push.claim(due, LEASE, &[]));
+        let claims = shelf.change(id, |push| push.claim(due, LEASE, &[], &[]));
         assert_eq!(claims.iter().map(|c| c.sink.as_str()).collect::<Vec<_>>(), ["deploys"]);
         assert!(!claims[0].repeat, "a sink that refused has not had it");
         shelf.change(id, |push| push.record(&claims[0], refused(), &retry(), due));
@@ -230,8 +230,8 @@ fn a_failing_sink_never_makes_another_be_called_again() {
 #[test]
 fn a_success_that_is_heard_of_late_counts_and_a_failure_does_not() {
     let (mut shelf, id) = completed();
-    let first = shelf.change(id, |push| push.claim(at(0), LEASE, &[]));
-    let second = shelf.change(id, |push| push.claim(at(60), LEASE, &[]));
+    let first = shelf.change(id, |push| push.claim(at(0), LEASE, &[], &[]));
+    let second = shelf.change(id, |push| push.claim(at(60), LEASE, &[], &[]));
     assert!(first.iter().all(|claim| !claim.repeat) && second.iter().all(|claim| claim.repeat));
     let hopeless = Attempt::Hopeless { error: "410".to_owned() };
     shelf.change(id, |push| push.record(&first[0], hopeless.clone(), &retry(), at(61)));
@@ -246,7 +246,7 @@ fn a_success_that_is_heard_of_late_counts_and_a_failure_does_not() {
 #[test]
 fn what_a_newer_push_has_overtaken_is_done_without_a_call() {
     let (mut shelf, id) = completed();
-    let claims = shelf.change(id, |push| push.claim(at(0), LEASE, &["deploys".to_owned()]));
+    let claims = shelf.change(id, |push| push.claim(at(0), LEASE, &["deploys".to_owned()], &[]));
     assert_eq!(claims.iter().map(|c| c.sink.as_str()).collect::<Vec<_>>(), ["tells"]);
     let delivery = &shelf.only().notices[0].deliveries[0];
     assert_eq!((delivery.state, delivery.attempts), (State::Done, 0));
@@ -261,7 +261,7 @@ fn whoever_was_told_to_deliver_has_half_a_minute_before_the_timer_tells_him_agai
     assert!(shelf.clone().look_at(id, at(29), true).ring, "after a start nobody was told");
     assert!(shelf.look_at(id, at(30), false).ring);
     assert!(!shelf.look_at(id, at(59), false).ring);
-    shelf.change(id, |push| push.claim(at(59), LEASE, &[]));
+    shelf.change(id, |push| push.claim(at(59), LEASE, &[], &[]));
     assert_eq!(shelf.only().due(), Some(at(59) + LEASE), "whoever came has the lease");
     assert!(!shelf.look_at(id, at(118), true).ring);
     assert!(shelf.look_at(id, at(119), false).ring);
@@ -313,5 +313,5 @@ fn a_superseded_push_still_delivers_what_it_announced_before() {
     let id = shelf.arrive(&Event::new(0, "a", at(0))).push().id;
     shelf.arrive(&Event::new(0, "b", at(1)).of(Content::B));
     assert!(shelf.look_at(id, at(600), false).ring);
-    assert_eq!(shelf.change(id, |push| push.claim(at(600), LEASE, &[])).len(), 1);
+    assert_eq!(shelf.change(id, |push| push.claim(at(600), LEASE, &[], &[])).len(), 1);
 }

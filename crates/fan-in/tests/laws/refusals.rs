@@ -63,7 +63,7 @@ fn a_write_is_refused_that_loses_something() {
     assert!(refused(&waiting(), |p| p.notices.clear()).contains("I6"));
     assert!(refused(&waiting(), |p| p.expected = regions([0])).contains("does not change"));
     let mut done = waiting();
-    for claim in done.claim(at(1), Duration::from_secs(60), &[]) {
+    for claim in done.claim(at(1), Duration::from_secs(60), &[], &[]) {
         done.record(&claim, Attempt::Accepted { result: None }, &Retry::default(), at(2));
     }
     let again = State::Pending { next_at: at(3) };
