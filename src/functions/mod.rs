@@ -1,7 +1,7 @@
 //! The handler behind the Azure Functions host: one file for each function folder, bound to 127.0.0.1, where
 //! only the host can reach it.
 
-mod envelope;
+pub(crate) mod envelope;
 mod fan_in_timer;
 mod image_push;
 mod notify;
