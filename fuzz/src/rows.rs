@@ -4,8 +4,8 @@ use acr_fanin::api::status::PushView;
 use acr_fanin::fuzzing::{read_family, read_marks, write_family, write_marks};
 use fan_in::push::Channels;
 use fan_in::{
-    Arrival, Attempt, Claim, Correlation, Family, Older, Policy, Push, RegionSet, Report, Retry,
-    Status, Timestamp, decide, law,
+    Arrival, Attempt, Claim, Correlation, Delivery, Family, Older, Policy, Push, RegionSet, Report,
+    Retry, State, Status, Timestamp, decide, law,
 };
 use std::time::Duration;
 
@@ -81,6 +81,10 @@ fn work(push: &Push, now: Timestamp) {
         let attempt = Attempt::Refused { error: "no".to_owned(), retry_after: Some(Duration::MAX) };
         ticked.record(claim, attempt, &Retry::default(), now);
     }
-    let due = [ticked.due(), push.due()];
-    assert!(due.iter().flatten().all(|due| due.as_millis() >= i64::MIN));
+    for push in [push, &ticked] {
+        let deliveries = push.notices.iter().flat_map(|notice| &notice.deliveries);
+        let open = |delivery: &Delivery| !matches!(delivery.state, State::Done | State::Dead);
+        let work = push.status == Status::Waiting || deliveries.into_iter().any(open);
+        assert_eq!(push.due().is_some(), work, "there is a time for work, and none without");
+    }
 }

@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod corpus;
+mod echo;
 mod mutate;
 mod process;
 mod raw;
+mod secrets;
+mod smuggling;
 mod storm;
 mod tables;
 #[expect(unreachable_pub, reason = "the fuzz targets use it, too")]

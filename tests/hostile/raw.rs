@@ -3,7 +3,6 @@
 use crate::process::PATIENCE;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -45,11 +44,6 @@ impl Wire {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self { stream, read: Vec::new(), reset: false }
-    }
-
-    pub(crate) fn patience(self, patience: Duration) -> Self {
-        self.stream.set_read_timeout(Some(patience)).unwrap();
-        self
     }
 
     /// The other side may have closed, which `answer` then finds out.

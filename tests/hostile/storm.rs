@@ -161,7 +161,8 @@ fn drive(
     seen
 }
 
-/// Drives from several threads, and gives what all of them have seen.
+/// Drives from several threads, and looks at the process then.
+#[expect(clippy::print_stdout, reason = "figures for people")]
 fn storm<A: FnMut() -> Vec<u8>>(
     process: &mut Process,
     wanted: usize,
