@@ -12,6 +12,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod functions;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod intake;
 pub mod keys;
 pub mod limits;

@@ -6,7 +6,7 @@ use crate::api::{authorize, metrics, status};
 use crate::app::App;
 use crate::config::Config;
 use crate::limits::BODY_MAX;
-use crate::server::{self, TooLong};
+use crate::server::{self, BROKEN_OFF, Unread};
 use actix_web::dev::ServerHandle;
 use actix_web::{HttpRequest, HttpResponse, HttpServer, web};
 use fan_in::PushId;
@@ -125,24 +125,33 @@ fn ring(bells: &mpsc::UnboundedSender<PushId>, pushes: Vec<PushId>) {
     pushes.into_iter().map(|push| bells.send(push)).take_while(Result::is_ok).for_each(drop);
 }
 
-async fn serve(home: web::Data<Home>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+async fn serve(
+    home: web::Data<Home>,
+    request: HttpRequest,
+    mut payload: web::Payload,
+) -> HttpResponse {
     let mut read = read(&request);
     let path = request.path().trim_end_matches('/').to_owned();
-    let Ok(body) = tokio::time::timeout(BODY_WITHIN, server::read(payload, BODY_MAX)).await else {
-        return server::respond(Answer::error(408, "the body did not come in time"));
+    let Ok(body) = tokio::time::timeout(BODY_WITHIN, server::read(&mut payload, BODY_MAX)).await
+    else {
+        return server::respond_to(payload, Answer::error(408, "the body did not come in time"));
     };
     match body {
         Ok(body) => {
             read.body_bytes = body.len();
             read.body = Some(body).filter(|body| !body.is_empty());
         }
-        Err(TooLong) => read.body_bytes = usize::MAX,
+        Err(Unread::TooLong) => read.body_bytes = usize::MAX,
+        Err(Unread::BrokenOff) => {
+            return server::respond_to(payload, Answer::error(400, BROKEN_OFF));
+        }
     }
     // A task of its own: what has begun is not dropped with the connection.
     let answer = tokio::spawn(async move { route(&home, &path, &read).await }).await;
-    server::respond(answer.unwrap_or_else(|_| {
+    let answer = answer.unwrap_or_else(|_| {
         Answer::error(500, "this request met a fault of ours; it is in the log")
-    }))
+    });
+    server::respond_to(payload, answer)
 }
 
 fn read(request: &HttpRequest) -> Request {

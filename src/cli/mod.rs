@@ -57,7 +57,7 @@ pub fn main() -> ExitCode {
     let env = config::process_env();
     let ended = match cli.command {
         Some(Command::Serve(args)) => serve::run(&args, &env),
-        Some(Command::Demo(args)) => demo::run(&args),
+        Some(Command::Demo(args)) => demo::run(&args, &env),
         Some(Command::CheckConfig(args)) => Ok(check_config::run(&args, &env)),
         None => match env.get(HOST_PORT) {
             Some(port) => handle(port, &env),
@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
 
 /// Serves the Functions host on its port.
 fn handle(port: &str, env: &BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
-    telemetry::start("info");
+    telemetry::start(env, "info");
     let port = port.parse().with_context(|| format!("{HOST_PORT} is not a port"))?;
     let config = match config::load(env, Some(Home::Functions), None) {
         Ok(config) => config,

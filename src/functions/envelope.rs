@@ -43,13 +43,13 @@ struct QueueData {
 
 /// An http invocation: the caller's request, and the parameters in its route.
 #[derive(Debug)]
-pub(super) struct Http {
-    pub(super) request: Request,
-    pub(super) params: Map<String, Value>,
+pub(crate) struct Http {
+    pub(crate) request: Request,
+    pub(crate) params: Map<String, Value>,
 }
 
 /// Reads an http invocation; none when it is not one.
-pub(super) fn http(bytes: &[u8]) -> Option<Http> {
+pub(crate) fn http(bytes: &[u8]) -> Option<Http> {
     let Invocation { data: HttpData { req } } = serde_json::from_slice(bytes).ok()?;
     let text = |value: Value| value.as_str().map(str::to_owned);
     let query =
@@ -84,7 +84,7 @@ pub(super) fn http(bytes: &[u8]) -> Option<Http> {
 }
 
 /// Reads the text of a queue message, which comes encoded as JSON within the JSON; none when it is none.
-pub(super) fn queue_message(bytes: &[u8]) -> Option<Value> {
+pub(crate) fn queue_message(bytes: &[u8]) -> Option<Value> {
     let Invocation { data: QueueData { msg } } = serde_json::from_slice(bytes).ok()?;
     let text: String = serde_json::from_str(&msg).ok()?;
     serde_json::from_str(&text).ok()
@@ -93,7 +93,7 @@ pub(super) fn queue_message(bytes: &[u8]) -> Option<Value> {
 /// The answer to an invocation: an http answer if it has one, and messages for its queue output.
 ///
 /// Messages are an array of texts, since the host would guess at anything else and write it anew.
-pub(super) fn outputs(answer: Option<&Answer>, queue: Option<(&str, Vec<String>)>) -> Value {
+pub(crate) fn outputs(answer: Option<&Answer>, queue: Option<(&str, Vec<String>)>) -> Value {
     let mut outputs = Map::new();
     if let Some(answer) = answer {
         outputs.insert("res".to_owned(), res(answer));

@@ -1,7 +1,7 @@
 //! The handler behind the Azure Functions host: one file for each function folder, bound to 127.0.0.1, where
 //! only the host can reach it.
 
-mod envelope;
+pub(crate) mod envelope;
 mod fan_in_timer;
 mod image_push;
 mod notify;
@@ -11,7 +11,7 @@ use crate::answer::Answer;
 use crate::app::{App, Bells};
 use crate::config::Config;
 use crate::limits::ENVELOPE_MAX;
-use crate::server::{self, TooLong};
+use crate::server::{self, BROKEN_OFF, Unread};
 use actix_web::{HttpRequest, HttpResponse, HttpServer, web};
 use envelope::outputs;
 use serde_json::{Value, json};
@@ -78,9 +78,9 @@ async fn parent_gone(parent: u32) {
 async fn invoke(
     handler: web::Data<Handler>,
     request: HttpRequest,
-    payload: web::Payload,
+    mut payload: web::Payload,
 ) -> HttpResponse {
-    let body = server::read(payload, ENVELOPE_MAX).await;
+    let body = server::read(&mut payload, ENVELOPE_MAX).await;
     let function = request.path().trim_start_matches('/').to_owned();
     // A task of its own: what has begun is not dropped with the connection.
     let invoked = tokio::spawn(async move { dispatch(&handler, &function, body).await }).await;
@@ -90,12 +90,16 @@ async fn invoke(
     }
 }
 
-async fn dispatch(handler: &Handler, function: &str, body: Result<Vec<u8>, TooLong>) -> Invoked {
-    let Ok(body) = body else {
-        return Invoked::Done(outputs(
-            Some(&Answer::error(413, "the body is larger than 256 KiB")),
-            None,
-        ));
+async fn dispatch(handler: &Handler, function: &str, body: Result<Vec<u8>, Unread>) -> Invoked {
+    let body = match body {
+        Ok(body) => body,
+        Err(unread) => {
+            let refusal = match unread {
+                Unread::TooLong => Answer::error(413, "the body is larger than 256 KiB"),
+                Unread::BrokenOff => Answer::error(400, BROKEN_OFF),
+            };
+            return Invoked::Done(outputs(Some(&refusal), None));
+        }
     };
     match function {
         "ImagePush" => image_push::invoke(handler, &body).await,

@@ -4,6 +4,8 @@
 use super::text::clean;
 use crate::limits::{TEXT_CHARS_MAX, cut};
 use crate::secret::{Secret, SecretUrl};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 const SECRET: &str = "[secret]";
 const URL: &str = "[url]";
@@ -31,10 +33,14 @@ impl Redactor {
         let user = [url.username(), url.password().unwrap_or_default()];
         let mut parts: Vec<String> = url.path().split('/').chain(user).map(str::to_owned).collect();
         parts.extend(query.split(['&', '=']).map(str::to_owned));
-        let decoded: Vec<_> = parts.iter().map(|part| decoded(part)).collect();
-        parts.extend(decoded);
+        let plain: Vec<_> = parts.iter().map(|part| decoded(part)).collect();
+        parts.extend(plain);
         parts.retain(|part| part.len() >= PART_MIN);
         let mut wholes = vec![url.path().to_owned(), query.to_owned()];
+        if user != ["", ""] {
+            // As it stands in the header of basic authentication.
+            wholes.push(STANDARD_NO_PAD.encode(user.map(decoded).join(":")));
+        }
         for secret in others {
             // `Bearer x` is said back as `x`.
             wholes.extend(secret.expose().split_whitespace().map(str::to_owned));
@@ -135,6 +141,7 @@ mod tests {
         }
         let user = redactor("https://deploy:p%40ssword@scm.example/", &[]);
         assert_eq!(user.keep("p%40ssword or p@ssword"), "[secret] or [secret]");
+        assert_eq!(user.keep("Basic ZGVwbG95OnBAc3N3b3Jk"), "Basic [secret]");
     }
 
     #[test]

@@ -58,7 +58,7 @@ fn judge(reply: &Reply) -> Judgement {
 
 /// `text` is for notifications, `blocks` is what one sees. The blocks' text objects are plain: nothing in
 /// them is formatted, whatever it looks like.
-pub(super) fn message(parcel: Parcel<'_>) -> Value {
+pub(crate) fn message(parcel: Parcel<'_>) -> Value {
     let sentence = sentence_or_repeat(parcel);
     let fields: Vec<_> = facts(parcel)
         .into_iter()

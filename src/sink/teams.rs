@@ -53,7 +53,7 @@ const fn judge(reply: &Reply) -> Judgement {
     }
 }
 
-pub(super) fn message(parcel: Parcel<'_>) -> Value {
+pub(crate) fn message(parcel: Parcel<'_>) -> Value {
     let kind = parcel.notice.kind;
     let facts: Vec<_> = facts(parcel)
         .into_iter()

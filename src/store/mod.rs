@@ -14,7 +14,7 @@
 
 pub mod azure_table;
 pub mod memory;
-mod row;
+pub(crate) mod row;
 pub mod sqlite;
 
 use crate::keys;

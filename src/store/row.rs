@@ -377,7 +377,7 @@ pub(super) fn to_json(doc: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(doc).map_err(|_| broken("it cannot be written either"))
 }
 
-pub(super) fn write_family(family: &Family) -> Result<String, StoreError> {
+pub(crate) fn write_family(family: &Family) -> Result<String, StoreError> {
     let past = family.past.iter().map(|p| PastDoc {
         generation: p.generation,
         first_seen: p.first_seen.as_millis(),
@@ -387,7 +387,7 @@ pub(super) fn write_family(family: &Family) -> Result<String, StoreError> {
     to_json(&FamilyDoc { push: PushDoc::from(&family.newest), past: past.collect() })
 }
 
-pub(super) fn read_family(doc: &str) -> Result<Family, StoreError> {
+pub(crate) fn read_family(doc: &str) -> Result<Family, StoreError> {
     let FamilyDoc { push, past } =
         serde_json::from_str(doc).map_err(|_| broken("not the JSON of a push"))?;
     let read = |push: PushDoc, past: Vec<PastDoc>| -> Read<Family> {
@@ -445,7 +445,7 @@ struct MarkDoc {
 }
 
 /// The row `t:`: the newest pushes of a repository's tag, newest first.
-pub(super) fn write_marks(marks: &[Mark]) -> Result<String, StoreError> {
+pub(crate) fn write_marks(marks: &[Mark]) -> Result<String, StoreError> {
     let docs = marks.iter().map(|m| MarkDoc {
         push: m.push.to_string(),
         registry: m.registry.clone(),
@@ -456,7 +456,7 @@ pub(super) fn write_marks(marks: &[Mark]) -> Result<String, StoreError> {
     to_json(&docs.collect::<Vec<_>>())
 }
 
-pub(super) fn read_marks(doc: &str) -> Result<Vec<Mark>, StoreError> {
+pub(crate) fn read_marks(doc: &str) -> Result<Vec<Mark>, StoreError> {
     let docs: Vec<MarkDoc> =
         serde_json::from_str(doc).map_err(|_| broken("not the JSON of a tag"))?;
     let read = docs.into_iter().map(|m| {

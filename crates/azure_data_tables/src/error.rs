@@ -135,10 +135,32 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The first line without control characters, cut to a readable length.
+/// The first line without control characters and signatures, cut to a readable length.
 pub(crate) fn one_line(text: &str) -> String {
     let line = text.trim_start().lines().next().unwrap_or_default().trim_end();
-    line.chars().filter(|c| !c.is_control()).take(MESSAGE_CHARS).collect()
+    let line: String = line.chars().filter(|c| !c.is_control()).collect();
+    unsigned(&line).chars().take(MESSAGE_CHARS).collect()
+}
+
+/// A text in which a signed address may be repeated, without its signature.
+fn unsigned(text: &str) -> String {
+    // ASCII letters alone change their case, so that a place in one is the same place in the other.
+    let lower = text.to_ascii_lowercase();
+    let ends = |c: char| !(c.is_ascii_alphanumeric() || "%+/=-_.~".contains(c));
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    while let Some(at) = lower[from..].find("sig").map(|at| from + at + 3) {
+        out.push_str(&text[from..at]);
+        let value = ["=", "%3d"].into_iter().find(|sign| lower[at..].starts_with(sign));
+        from = at;
+        if let Some(sign) = value {
+            out.push_str("=[signature]");
+            let value = at + sign.len();
+            from = text[value..].find(ends).map_or(text.len(), |length| value + length);
+        }
+    }
+    out.push_str(&text[from..]);
+    out
 }
 
 /// An error and its causes as one text.
@@ -183,5 +205,18 @@ mod tests {
         assert_eq!(one_line("\n a\u{7}b\r\nc"), "ab");
         assert_eq!(one_line(&"x".repeat(5000)).chars().count(), MESSAGE_CHARS);
         assert_eq!(one_line(""), "");
+    }
+
+    #[test]
+    fn a_signed_address_that_is_said_back_is_not_repeated_with_its_signature() {
+        for (said, repeated) in [
+            ("GET /t()?sv=1&sig=a%2Bb%3D&se=2 no", "GET /t()?sv=1&sig=[signature]&se=2 no"),
+            ("'SIG=a+/b=='", "'SIG=[signature]'"),
+            ("?sv%3D1%26sig%3Dab", "?sv%3D1%26sig=[signature]"),
+            ("signature sigé", "signature sigé"),
+            ("si\u{1}g=abc", "sig=[signature]"),
+        ] {
+            assert_eq!(one_line(said), repeated);
+        }
     }
 }

@@ -29,8 +29,8 @@ pub(super) struct Args {
     exit: bool,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    telemetry::start("off");
+pub(super) fn run(args: &Args, env: &BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
+    telemetry::start(env, "off");
     runtime()?.block_on(async {
         let folder = Folder::new()?;
         let slack = FakeSlack::start()?;
