@@ -33,7 +33,7 @@ impl Hook {
             "target": {
                 "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
                 "size": 524, "digest": self.digest(), "length": 524,
-                "repository": "team/app", "tag": self.tag,
+                "repository": format!("team/app{}", self.content % 8), "tag": self.tag,
             },
             "request": {
                 "id": "3cbb6949-7549-4fa1-86cd-a6d5451dffc7", "host": "myregistry.azurecr.io",

@@ -2,9 +2,12 @@
 //! under load, and connected through a proxy that does to it what networks do.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod alone;
 mod check;
+mod faults;
 mod hook;
 mod http;
+mod kill_loop;
 mod process;
 mod proxy;
 mod scenarios;
@@ -12,3 +15,9 @@ mod sink;
 mod sweep;
 mod table;
 mod world;
+
+/// How much of it, where one wants another measure than every run's.
+#[expect(clippy::disallowed_methods, reason = "the tests' own settings")]
+fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}

@@ -234,6 +234,9 @@ impl World {
     pub(crate) async fn settle(&self) {
         const ROUNDS: u32 = 60;
         for _ in 0..ROUNDS {
+            if self.wire.has_ended() {
+                self.restart().await;
+            }
             if self.tick().await.is_ok() && self.pump(false).await.is_ok() {
                 let markers = self.table.markers().await;
                 let now = self.wire.now_ms();
