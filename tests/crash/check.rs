@@ -32,7 +32,9 @@ impl Observed {
                     .iter()
                     .find(|p| p["digest"] == ack.hook.digest() && has(p, &ack.region)),
             };
-            let push = found.unwrap_or_else(|| panic!("no push of {ack:?} in {:#?}\n{}", self.pushes, self.logs.last()));
+            let push = found.unwrap_or_else(|| {
+                panic!("no push of {ack:?} in {:#?}\n{}", self.pushes, self.logs.last())
+            });
             assert!(has(push, &ack.region), "lost: {ack:?} in {push:#}");
             let stays = match ack.status.as_str() {
                 "waiting" | "" => true,

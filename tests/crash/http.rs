@@ -2,9 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use tokio::io::{
-    AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, ErrorKind,
-};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, ErrorKind};
 use tokio::net::TcpStream;
 
 /// A request or an answer; the body is kept as it was framed.
@@ -99,10 +97,7 @@ pub(crate) async fn read(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<O
     Ok(Some(message))
 }
 
-async fn read_chunks(
-    from: &mut (impl AsyncBufRead + Unpin),
-    body: &mut Vec<u8>,
-) -> io::Result<()> {
+async fn read_chunks(from: &mut (impl AsyncBufRead + Unpin), body: &mut Vec<u8>) -> io::Result<()> {
     loop {
         let start = body.len();
         if from.read_until(b'\n', body).await? == 0 {

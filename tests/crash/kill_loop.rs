@@ -50,7 +50,7 @@ impl Home for World {
     async fn restart(&self) {
         // Now and then much time passes: leases end, and pushes time out.
         if fastrand::u8(0..8) == 0 {
-            self.wire.advance(fastrand::i64(1..=400));
+            self.wire.advance(fastrand::i64(1..=900));
         }
         Self::restart(self).await;
     }
@@ -135,7 +135,7 @@ struct Registry {
 
 impl Registry {
     fn next(&self) -> (Hook, String) {
-        const AT_ONCE: usize = 12;
+        const AT_ONCE: usize = 30;
         let mut waiting = self.waiting.lock().unwrap();
         while waiting.len() < AT_ONCE {
             let number = 1 + self.pushed.fetch_add(1, Ordering::Relaxed);
@@ -216,6 +216,6 @@ async fn a_handler_that_is_killed_at_random_times_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standalone_server_that_is_killed_at_random_times_loses_nothing() {
-    let home = Alone::new(&[("WebhookRegions", REGIONS)]).await;
+    let home = Alone::new(&[("WebhookRegions", REGIONS), ("WebhookTimeout", "1s")]).await;
     kill_again_and_again(&home, "SQLite", setting("FANIN_CRASH_KILLS", 200)).await;
 }

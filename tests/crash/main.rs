@@ -12,6 +12,7 @@ mod process;
 mod proxy;
 mod scenarios;
 mod sink;
+mod standalone;
 mod sweep;
 mod table;
 mod world;

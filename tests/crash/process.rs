@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,7 +21,9 @@ impl Logs {
     pub(crate) fn of(&self, message: &str) -> Vec<Value> {
         let lines = self.0.lock().unwrap().clone();
         let parsed = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        parsed.filter(|line| line["message"].as_str().is_some_and(|m| m.contains(message))).collect()
+        parsed
+            .filter(|line| line["message"].as_str().is_some_and(|m| m.contains(message)))
+            .collect()
     }
 
     /// Calls of a sink of which the product itself says that it does not know how they ended.
@@ -51,7 +54,7 @@ impl Logs {
     }
 }
 
-/// Starts the binary: the Functions handler on this port or, with a folder, `serve` there.
+/// Starts the binary: the Functions handler or, with a folder, `serve` there.
 pub(crate) async fn start(
     wire: &Wire,
     logs: &Logs,
@@ -71,25 +74,30 @@ pub(crate) async fn start(
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        keep(logs, child.stdout.take().unwrap());
-        keep(logs, child.stderr.take().unwrap());
+        let listens = Arc::<AtomicBool>::default();
+        keep(logs, &listens, child.stdout.take().unwrap());
+        keep(logs, &listens, child.stderr.take().unwrap());
         wire.born(child);
         while !wire.has_ended() {
-            if tokio::net::TcpStream::connect(address).await.is_ok() {
+            // It says so itself: an answer on the port could be somebody else's.
+            if listens.load(Ordering::Acquire) {
                 return address;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(3)).await;
         }
+        wire.kill();
         let lines = logs.last();
         assert!(lines.contains("in use") || lines.contains("cannot listen"), "{lines}");
-        wire.kill();
     }
 }
 
-fn keep(logs: &Logs, output: impl std::io::Read + Send + 'static) {
-    let logs = logs.clone();
+fn keep(logs: &Logs, listens: &Arc<AtomicBool>, output: impl std::io::Read + Send + 'static) {
+    let (logs, listens) = (logs.clone(), Arc::clone(listens));
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if line.contains("ready for the Functions host") || line.contains("\"serving\"") {
+                listens.store(true, Ordering::Release);
+            }
             logs.0.lock().unwrap().push(line);
         }
     });

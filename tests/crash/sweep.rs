@@ -90,10 +90,15 @@ async fn check(scenario: &Scenario, world: &World) {
         seen.assert_told("webhook", &world.webhook);
         let markers = world.table.markers().await;
         let waiting = seen.pushes.iter().filter(|push| push["status"] == "waiting").count();
-        assert_eq!(markers.len(), waiting, "a push has a marker exactly while it waits: {markers:?}");
+        assert_eq!(
+            markers.len(),
+            waiting,
+            "a push has a marker exactly while it waits: {markers:?}"
+        );
     }
     for (name, sink) in [("slack", &world.slack), ("webhook", &world.webhook)] {
-        let allowed = usize::from(world.wire.died_while_sending(name)) + world.logs.unknown_outcomes(name);
+        let allowed =
+            usize::from(world.wire.died_while_sending(name)) + world.logs.unknown_outcomes(name);
         assert!(sink.repeats() <= allowed, "{name} was told twice: {:?}", sink.notices());
     }
     let before = world.wire.seen().len();

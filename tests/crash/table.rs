@@ -1,6 +1,8 @@
 //! What stands in the table, read past the product.
 
-use azure_data_tables::{ConnectionString, QueryOptions, TableClient, TableClientOptions, http_client};
+use azure_data_tables::{
+    ConnectionString, QueryOptions, TableClient, TableClientOptions, http_client,
+};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
