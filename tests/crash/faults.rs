@@ -2,8 +2,8 @@
 
 use crate::hook::Hook;
 use crate::proxy::Fault;
-use crate::setting;
 use crate::world::{Lost, World};
+use crate::{progress, setting};
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use std::time::Duration;
@@ -78,7 +78,7 @@ async fn table(fault: Fault, pushes: u64) {
     futures_util::join!(arrive(&world, new, "westeurope"), deliver(&world));
     tick(&world).await;
     deliver(&world).await;
-    println!("table {fault:?}: longest answer {:?}", world.longest.lock().unwrap());
+    progress(&format!("table {fault:?}: longest answer {:?}", world.longest.lock().unwrap()));
     check(&world, pushes).await;
 }
 
@@ -99,7 +99,7 @@ async fn slack(fault: Fault, pushes: u64) {
         tick(&world).await;
     }
     check(&world, pushes).await;
-    println!("slack {fault:?}: {} told again", world.slack.repeats());
+    progress(&format!("slack {fault:?}: {} told again", world.slack.repeats()));
 }
 
 async fn all<F: Future<Output = ()> + Send + 'static>(fault: impl Fn(Fault, u64) -> F) {

@@ -5,9 +5,9 @@ use crate::check::Observed;
 use crate::hook::Hook;
 use crate::process::Logs;
 use crate::proxy::Wire;
-use crate::setting;
 use crate::sink::Sink;
 use crate::world::{Lost, World};
+use crate::{progress, setting};
 use futures_util::future::join_all;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -198,13 +198,13 @@ async fn kill_again_and_again<H: Home>(home: &H, name: &str, kills: usize) {
     assert!(same_life <= unknown, "repeats without a kill between: {same_life} > {unknown}");
     let repeats = home.slack().repeats();
     assert!(repeats <= kills + unknown, "{repeats} repeats for {kills} kills");
-    println!(
+    progress(&format!(
         "{name}: {kills} kills, {} webhooks acknowledged, {} pushes, {} notices, {repeats} of them told again, \
          {unknown} calls of unknown outcome; 0 lost, 0 missing, 0 second decisions",
         seen.acks.len(),
         seen.pushes.len(),
         notices.len(),
-    );
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

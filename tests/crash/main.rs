@@ -22,3 +22,9 @@ mod world;
 fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
+
+/// Shown with `--nocapture`, or when a test fails.
+#[expect(clippy::print_stdout, reason = "this is what the tests talk through")]
+fn progress(line: &str) {
+    println!("{line}");
+}

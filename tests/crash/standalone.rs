@@ -3,6 +3,7 @@
 
 use crate::alone::Alone;
 use crate::hook::Hook;
+use crate::progress;
 use crate::proxy::When;
 use crate::scenarios::{SCENARIOS, Scenario, Step};
 use crate::world::Lost;
@@ -90,7 +91,11 @@ async fn sweep(scenario: &'static Scenario) -> usize {
     });
     let ended: Vec<_> = runs.buffer_unordered(SIDE_BY_SIDE).collect().await;
     assert!(ended.iter().all(Result::is_ok), "{}: a point failed, see above", scenario.name);
-    println!("standalone, {}: {calls} calls, {} points swept", scenario.name, ended.len());
+    progress(&format!(
+        "standalone, {}: {calls} calls, {} points swept",
+        scenario.name,
+        ended.len()
+    ));
     ended.len()
 }
 
@@ -101,5 +106,5 @@ async fn a_standalone_server_that_dies_at_any_call_loses_nothing() {
     for scenario in SCENARIOS.iter().filter(|scenario| makes_sense(scenario)) {
         swept += sweep(scenario).await;
     }
-    println!("standalone: {swept} points swept in {} s", begun.elapsed().as_secs());
+    progress(&format!("standalone: {swept} points swept in {} s", begun.elapsed().as_secs()));
 }

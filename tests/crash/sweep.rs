@@ -5,8 +5,8 @@
 use crate::hook::Hook;
 use crate::proxy::When;
 use crate::scenarios::{SCENARIOS, Scenario, Step};
-use crate::setting;
 use crate::world::{Lost, World};
+use crate::{progress, setting};
 use futures_util::{StreamExt, stream};
 use std::sync::Arc;
 
@@ -133,7 +133,7 @@ async fn sweep(scenario: &'static Scenario) -> usize {
     for run in &ended {
         assert!(run.is_ok(), "{}: a point failed, see above", scenario.name);
     }
-    println!("{}: {points} requests, {} points swept", scenario.name, ended.len());
+    progress(&format!("{}: {points} requests, {} points swept", scenario.name, ended.len()));
     ended.len()
 }
 
@@ -144,5 +144,5 @@ async fn a_handler_that_dies_at_any_request_loses_nothing_and_tells_once() {
     for scenario in &SCENARIOS[first..] {
         swept += sweep(scenario).await;
     }
-    println!("{swept} points swept");
+    progress(&format!("{swept} points swept"));
 }
