@@ -16,11 +16,12 @@ use std::time::Duration;
 const REGIONS: &str = "northeurope,westeurope,southeastasia";
 const SENDERS: usize = 4;
 const CARRIERS: usize = 3;
-/// A process lives at most so long after it listens.
-const LIFE_MS: u64 = 160;
 
 /// Where the product lives, as far as the loop needs to know.
 trait Home {
+    /// A process lives at most so long after it listens.
+    const LIFE_MS: u64;
+
     fn wire(&self) -> &Wire;
     fn slack(&self) -> &Sink;
     fn logs(&self) -> &Logs;
@@ -35,6 +36,8 @@ trait Home {
 }
 
 impl Home for World {
+    const LIFE_MS: u64 = 400;
+
     fn wire(&self) -> &Wire {
         &self.wire
     }
@@ -91,6 +94,8 @@ impl Home for World {
 }
 
 impl Home for Alone {
+    const LIFE_MS: u64 = 160;
+
     fn wire(&self) -> &Wire {
         &self.wire
     }
@@ -174,7 +179,7 @@ async fn kill_again_and_again<H: Home>(home: &H, name: &str, kills: usize) {
         home.restart().await;
         let load = join_all((0..SENDERS).map(|_| registry.send(home)));
         let death = async {
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(0..LIFE_MS))).await;
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(0..H::LIFE_MS))).await;
             home.wire().kill();
         };
         futures_util::join!(load, home.tend(), death);
