@@ -8,6 +8,7 @@ use crate::ports::StoreError;
 use fan_in::{Region, Verdict};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 /// Entries of one request that are recorded side by side.
 const SIDE_BY_SIDE: usize = 16;
@@ -64,16 +65,17 @@ async fn one(app: &App, event: &Event, fallback: Fallback) -> Pushed {
 }
 
 async fn many(app: &App, entries: Vec<Result<Event, String>>, fallback: Fallback) -> Pushed {
+    // All of them share the time of one answer.
+    let begun = Instant::now();
     let record = async |entry: Result<Event, String>| match entry {
         Ok(event) => {
-            let recorded = app.record_arrival(&event, None, STORAGE_WITHIN).await;
+            let left = STORAGE_WITHIN.saturating_sub(begun.elapsed());
+            let recorded = app.record_arrival(&event, None, left).await;
             Ok((event, recorded))
         }
         Err(reason) => Err(reason),
     };
-    let all = stream::iter(entries).map(record).buffered(SIDE_BY_SIDE);
-    // All of them share one answer's time: what is not recorded by then has not been.
-    let all: Vec<_> = all.collect().await;
+    let all: Vec<_> = stream::iter(entries).map(record).buffered(SIDE_BY_SIDE).collect().await;
     let (mut results, mut bells, mut queued) = (Vec::<Value>::new(), Bells::new(), Vec::new());
     let mut refused = None;
     for entry in all {

@@ -1,6 +1,6 @@
 //! A push's notices go out: claim, call, write down.
 
-use super::{App, LEASE_FACTOR, pause};
+use super::{App, LEASE_FACTOR, Tries, pause};
 use crate::limits::{TEXT_CHARS_MAX, cut};
 use crate::ports::{Parcel, StoreError};
 use crate::store::StoredPush;
@@ -8,8 +8,6 @@ use fan_in::{Attempt, Claim, PushId};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use std::time::Duration;
-
-const TRIES_MAX: u32 = 8;
 
 /// A claimed attempt and how it ended.
 type Ended = (Claim, Attempt);
@@ -46,15 +44,14 @@ impl App {
     }
 
     async fn claim(&self, id: PushId) -> Result<Option<(StoredPush, Vec<Claim>)>, StoreError> {
-        let mut last = StoreError::Conflict;
-        for tries in 0..TRIES_MAX {
-            match self.try_to_claim(id).await {
-                Err(error @ (StoreError::Conflict | StoreError::Unavailable(_))) => last = error,
-                done => return done,
+        let mut tries = Tries::default();
+        loop {
+            let claimed = self.try_to_claim(id).await;
+            if tries.are_over(&claimed) {
+                return claimed;
             }
-            pause(tries).await;
+            tries.pause().await;
         }
-        Err(last)
     }
 
     async fn try_to_claim(

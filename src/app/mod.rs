@@ -23,6 +23,8 @@ use tokio::sync::{Mutex, MutexGuard};
 
 /// A delivery is leased for so many times the limit of one call of a sink.
 const LEASE_FACTOR: u32 = 4;
+/// Tries at one thing; the next tick or bell goes on.
+const TRIES_MAX: u32 = 8;
 /// Writers of one push in this process wait for each other; this only spares conflicts.
 const LOCKS: usize = 64;
 
@@ -106,6 +108,23 @@ impl App {
             }
         }
         Ok(newer)
+    }
+}
+
+/// Tries at one thing while another writer is faster or the store does not answer, but not for ever.
+#[derive(Default)]
+struct Tries(u32);
+
+impl Tries {
+    /// Is this how it ends? If not, the next try comes after [`Tries::pause`].
+    fn are_over<T>(&mut self, result: &Result<T, StoreError>) -> bool {
+        self.0 += 1;
+        !matches!(result, Err(StoreError::Conflict | StoreError::Unavailable(_)))
+            || self.0 >= TRIES_MAX
+    }
+
+    async fn pause(&self) {
+        pause(self.0).await;
     }
 }
 

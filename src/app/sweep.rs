@@ -1,6 +1,6 @@
 //! Time passes: the timer repairs what nobody else does, at a cost of what is due and never of what was.
 
-use super::{App, Bells, pause};
+use super::{App, Bells, Tries};
 use crate::limits::{PURGE_MAX, SWEEP_MAX};
 use crate::ports::StoreError;
 use fan_in::decide::is_overdue;
@@ -11,8 +11,6 @@ use std::time::Duration;
 
 /// Pushes that are looked at side by side.
 const SIDE_BY_SIDE: usize = 8;
-/// Tries at one push; the next tick goes on.
-const TRIES_MAX: u32 = 8;
 /// One tick begins nothing new after this time.
 const SWEEP_WITHIN: Duration = Duration::from_secs(60);
 /// The first purge of a process, and the pause between two.
@@ -57,7 +55,7 @@ impl App {
         let all = !self.looked_at_all.load(Ordering::Relaxed);
         let (until, limit) =
             if all { (None, usize::MAX) } else { (Some(self.parts.store.now()), SWEEP_MAX) };
-        let mut due = self.parts.store.due(until, limit).await?;
+        let mut due = self.due(until, limit).await?;
         due.truncate(limit);
         let looks = stream::iter(due).map(async |id| {
             if begun.elapsed() > SWEEP_WITHIN {
@@ -90,16 +88,26 @@ impl App {
         Ok(swept)
     }
 
-    async fn look_at(&self, id: PushId, eager: bool) -> Result<Option<PushId>, StoreError> {
-        let mut last = StoreError::Conflict;
-        for tries in 0..TRIES_MAX {
-            match self.try_to_look_at(id, eager).await {
-                Err(error @ (StoreError::Conflict | StoreError::Unavailable(_))) => last = error,
-                done => return done,
+    async fn due(&self, until: Option<Timestamp>, limit: usize) -> Result<Vec<PushId>, StoreError> {
+        let mut tries = Tries::default();
+        loop {
+            let due = self.parts.store.due(until, limit).await;
+            if tries.are_over(&due) {
+                return due;
             }
-            pause(tries).await;
+            tries.pause().await;
         }
-        Err(last)
+    }
+
+    async fn look_at(&self, id: PushId, eager: bool) -> Result<Option<PushId>, StoreError> {
+        let mut tries = Tries::default();
+        loop {
+            let looked = self.try_to_look_at(id, eager).await;
+            if tries.are_over(&looked) {
+                return looked;
+            }
+            tries.pause().await;
+        }
     }
 
     async fn try_to_look_at(&self, id: PushId, eager: bool) -> Result<Option<PushId>, StoreError> {

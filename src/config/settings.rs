@@ -72,7 +72,7 @@ impl Setting {
 use Applies::{Commands, Functions, NotYet};
 
 pub const SETTINGS: &[Setting] = &[
-    plain("WebhookRegions", None, "the registry's regions, separated by commas")
+    plain("WebhookRegions", None, "the registry's regions, separated by commas; required")
         .sample("northeurope,westeurope"),
     plain(
         "WebhookTimeout",
@@ -83,7 +83,7 @@ pub const SETTINGS: &[Setting] = &[
     plain(
         "AzureWebJobsStorage",
         None,
-        "connection string of the storage account, or UseDevelopmentStorage=true",
+        "connection string of the storage account, or UseDevelopmentStorage=true; this or an accountName is required",
     )
     .applies(Functions)
     .secret()
@@ -109,10 +109,10 @@ pub const SETTINGS: &[Setting] = &[
         .applies(Functions)
         .unsampled(),
     plain("FANIN_TABLE", Some("fanin"), "name of the table").applies(Functions),
-    plain("FANIN_QUEUE", None, "name of the queue that Notify listens to")
+    plain("FANIN_QUEUE", None, "name of the queue that Notify listens to; required")
         .applies(Functions)
         .sample("fanin-notify"),
-    plain("FANIN_SCHEDULE", None, "when FanInTimer runs, in the host's NCRONTAB form")
+    plain("FANIN_SCHEDULE", None, "when FanInTimer runs, in the host's NCRONTAB form; required")
         .applies(Functions)
         .sample("*/15 * * * * *"),
     plain("FANIN_REGISTRIES", None, "login servers that are listened to; nothing: all"),
@@ -155,8 +155,8 @@ pub const SETTINGS: &[Setting] = &[
         None,
         "what the sink `webhook` sends: `acr` (default) or `cloudevents`",
     ),
-    plain("AZURE_SUBSCRIPTION_ID", None, "the subscription of what is deployed").unsampled(),
-    plain("RESOURCE_GROUP_NAME", None, "the resource group of what is deployed").unsampled(),
+    plain("AZURE_SUBSCRIPTION_ID", None, "the subscription of what is deployed, for later versions").unsampled(),
+    plain("RESOURCE_GROUP_NAME", None, "the resource group of what is deployed, for later versions").unsampled(),
     plain("ResourceGroupName", None, "another spelling of RESOURCE_GROUP_NAME").unsampled(),
     plain("CONTAINER_GROUP_NAME", None, "the container group that is brought to a pushed image")
         .applies(NotYet)

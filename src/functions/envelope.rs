@@ -122,3 +122,101 @@ fn res(answer: &Answer) -> Value {
     headers.extend(kind.map(|kind| ("Content-Type".to_owned(), json!(kind))));
     json!({ "statusCode": answer.status, "headers": headers, "body": body })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope(req: Value) -> Vec<u8> {
+        let mut all = json!({ "Method": "POST", "Query": {}, "Headers": {}, "Params": {} });
+        all.as_object_mut().unwrap().extend(req.as_object().unwrap().clone());
+        json!({ "Data": { "req": all }, "Metadata": { "id": "polluted" } }).to_string().into_bytes()
+    }
+
+    fn read(req: Value) -> Http {
+        http(&envelope(req)).unwrap()
+    }
+
+    #[test]
+    fn a_request_is_unwrapped() {
+        let Http { request, params } = read(json!({
+            "Query": { "region": "westeurope", "odd": 7 },
+            "Headers": { "X-Fanin-Secret": ["one", "two"], "Plain": "text", "Odd": [null] },
+            "Params": { "push": "abc" },
+            "Body": "ü",
+        }));
+        assert_eq!(
+            (request.method.as_str(), request.query("Region")),
+            ("POST", Some("westeurope"))
+        );
+        assert_eq!(request.query("odd"), None);
+        assert_eq!(request.header("x-fanin-secret"), Some("one"));
+        assert_eq!((request.header("plain"), request.header("odd")), (Some("text"), None));
+        assert_eq!(params["push"], "abc");
+        assert_eq!((request.body.as_deref(), request.body_bytes), (Some("ü".as_bytes()), 2));
+    }
+
+    #[test]
+    fn a_body_of_a_binary_kind_comes_as_base64() {
+        for kind in ["application/octet-stream", " Multipart/form-data; boundary=x"] {
+            let of = |body: &str| {
+                read(json!({ "Headers": { "Content-Type": [kind] }, "Body": body })).request.body
+            };
+            assert_eq!(of("e30=").as_deref(), Some(&b"{}"[..]), "{kind}");
+            assert_eq!(
+                of("{}").as_deref(),
+                Some(&b"{}"[..]),
+                "what is no base64 stands for itself"
+            );
+        }
+        let text = read(json!({ "Headers": { "Content-Type": ["text/plain"] }, "Body": "e30=" }));
+        assert_eq!(text.request.body.as_deref(), Some(&b"e30="[..]));
+    }
+
+    #[test]
+    fn the_length_is_the_one_that_the_sender_declared() {
+        let length = |declared: Value| {
+            read(json!({ "Headers": { "Content-Length": declared }, "Body": "{}" }))
+                .request
+                .body_bytes
+        };
+        assert_eq!(length(json!(["300000"])), 300_000);
+        for odd in [json!([]), json!(["-1"]), json!(["x"]), json!([7])] {
+            assert_eq!(length(odd), 2);
+        }
+        let none = read(json!({})).request;
+        assert_eq!((none.body, none.body_bytes), (None, 0));
+    }
+
+    #[test]
+    fn a_message_is_json_within_json_within_json() {
+        let read =
+            |msg: Value| queue_message(json!({ "Data": { "msg": msg } }).to_string().as_bytes());
+        let text = json!(r#"{"push":"x"}"#).to_string();
+        assert_eq!(read(json!(text)), Some(json!({ "push": "x" })));
+        for odd in [json!(r#"{"push":"x"}"#), json!(7), json!(null), json!("\"junk\""), json!("")] {
+            assert_eq!(read(odd), None);
+        }
+    }
+
+    #[test]
+    fn an_answer_is_what_the_host_can_pass_on() {
+        let answer = Answer::json(202, json!({ "a": "ü" }))
+            .with_header("Location", "/api/status/1")
+            .with_header("Odd", "ü")
+            .with_header("Split", "a\r\nb: c");
+        let messages = vec![r#"{"push":"1"}"#.to_owned()];
+        assert_eq!(
+            outputs(Some(&answer), Some(("bells", messages))),
+            json!({ "Outputs": {
+                "res": {
+                    "statusCode": 202,
+                    "headers": { "Location": "/api/status/1", "Content-Type": "application/json" },
+                    "body": r#"{"a":"ü"}"#,
+                },
+                "bells": [r#"{"push":"1"}"#],
+            } })
+        );
+        assert_eq!(outputs(None, Some(("bells", Vec::new()))), json!({ "Outputs": {} }));
+    }
+}

@@ -44,6 +44,7 @@ enum Invoked {
 /// # Errors
 /// When the port cannot be bound.
 pub async fn run(handler: Handler, port: u16) -> std::io::Result<()> {
+    let parent = std::os::unix::process::parent_id();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     let handler = web::Data::new(handler);
     let server = HttpServer::new(move || {
@@ -59,7 +60,7 @@ pub async fn run(handler: Handler, port: u16) -> std::io::Result<()> {
     let server = server.keep_alive(KEEP_ALIVE).workers(server::workers()).listen(listener)?.run();
     let stop = server.handle();
     tokio::spawn(async move {
-        parent_gone().await;
+        parent_gone(parent).await;
         tracing::warn!("the Functions host is gone; ending with it");
         stop.stop(false).await;
     });
@@ -68,8 +69,7 @@ pub async fn run(handler: Handler, port: u16) -> std::io::Result<()> {
 }
 
 /// A host that is killed leaves its children behind: then somebody else becomes our parent.
-async fn parent_gone() {
-    let parent = std::os::unix::process::parent_id();
+async fn parent_gone(parent: u32) {
     while std::os::unix::process::parent_id() == parent {
         tokio::time::sleep(PARENT_EVERY).await;
     }

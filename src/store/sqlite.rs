@@ -8,6 +8,7 @@ use crate::clock;
 use crate::ports::{Op, Row, Rows, StoreError, Version};
 use async_trait::async_trait;
 use fan_in::{Shard, Timestamp};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ const GROUP_MAX: usize = 256;
 /// How long a connection waits for another process' lock.
 const BUSY: Duration = Duration::from_secs(5);
 const PAGES_KEPT_IN_WAL: u32 = 4_000;
+/// Pages that each connection keeps in memory.
+const CACHE_KIB: i32 = 8 * 1024;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS row (
@@ -121,6 +124,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
+    // Without this every new value of a bound parameter makes SQLite plan a range read anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", PAGES_KEPT_IN_WAL)?;

@@ -1,191 +1,8 @@
-//! The use cases over memory, with a clock that the test moves and sinks that do as they are told.
+//! The use cases' stories.
 
-use acr_fanin::app::{App, Parts, Recorded};
-use acr_fanin::intake::Event;
-use acr_fanin::ports::{Parcel, Sink};
-use acr_fanin::store::Store;
-use acr_fanin::store::memory::Memory;
-use async_trait::async_trait;
-use fan_in::{
-    Action, Attempt, Channel, Correlation, Digest, Image, NoticeKind, Origin, Policy, Push, PushId,
-    Region, RegionSet, Registry, Repository, Retry, State, Status, Subscription, Tag, Timestamp,
-    Verdict,
-};
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use crate::world::{MINUTE, Plan, WITHIN, World, refused, region};
+use fan_in::{Attempt, RegionSet, Registry, State, Status, Verdict};
 use std::time::Duration;
-
-const MINUTE: Duration = Duration::from_secs(60);
-const WITHIN: Duration = Duration::from_secs(3);
-
-/// A sink that answers as planned, and accepts when nothing is planned.
-#[derive(Debug)]
-struct Plan {
-    name: &'static str,
-    deploys: bool,
-    answers: Mutex<VecDeque<Attempt>>,
-    heard: Mutex<Vec<String>>,
-}
-
-impl Plan {
-    fn new(name: &'static str) -> Arc<Self> {
-        Arc::new(Self { name, deploys: false, answers: Mutex::default(), heard: Mutex::default() })
-    }
-
-    fn deploying(name: &'static str) -> Arc<Self> {
-        Arc::new(Self { name, deploys: true, answers: Mutex::default(), heard: Mutex::default() })
-    }
-
-    fn will(&self, attempt: Attempt) {
-        self.answers.lock().unwrap().push_back(attempt);
-    }
-
-    fn heard(&self) -> Vec<String> {
-        std::mem::take(&mut self.heard.lock().unwrap())
-    }
-}
-
-#[async_trait]
-impl Sink for Plan {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn deploys(&self) -> bool {
-        self.deploys
-    }
-
-    async fn deliver(&self, parcel: Parcel<'_>) -> Attempt {
-        let repeat = if parcel.claim.repeat { " (repeat)" } else { "" };
-        let region = parcel.notice.region.as_ref().map(|r| format!(" {r}")).unwrap_or_default();
-        let line = format!("{}{region}{repeat}", parcel.notice.kind.as_str());
-        self.heard.lock().unwrap().push(line);
-        let planned = self.answers.lock().unwrap().pop_front();
-        planned.unwrap_or(Attempt::Accepted { result: None })
-    }
-}
-
-fn refused() -> Attempt {
-    Attempt::Refused { error: "HTTP 503".to_owned(), retry_after: None }
-}
-
-/// One deployment of the product that outlives its processes.
-struct World {
-    clock: Arc<AtomicI64>,
-    rows: Memory,
-    sinks: Vec<Arc<Plan>>,
-    app: App,
-}
-
-fn region(name: &str) -> Region {
-    Region::parse(name).unwrap()
-}
-
-fn app(rows: &Memory, regions: &[&str], sinks: &[Arc<Plan>]) -> App {
-    let regions: RegionSet = regions.iter().map(|name| region(name)).collect();
-    let all = [
-        NoticeKind::RegionReady,
-        NoticeKind::Completed,
-        NoticeKind::TimedOut,
-        NoticeKind::Recovered,
-    ];
-    let subscriptions = sinks.iter().map(|sink| Subscription {
-        sink: sink.name.to_owned(),
-        kinds: if sink.deploys {
-            vec![NoticeKind::Completed, NoticeKind::Recovered]
-        } else {
-            all[1..].to_vec()
-        },
-        region: None,
-        actions: Action::ALL.to_vec(),
-        repositories: vec![],
-        tags: vec![],
-    });
-    App::new(Parts {
-        store: Store::new(Arc::new(rows.clone()), regions.clone()),
-        policy: Policy {
-            regions,
-            timeout: 10 * MINUTE,
-            correlation: Correlation::Auto,
-            subscriptions: subscriptions.collect(),
-        },
-        retry: Retry(vec![Duration::from_secs(5), Duration::from_secs(30)]),
-        sink_timeout: Duration::from_secs(15),
-        retention: 30 * 24 * 60 * MINUTE,
-        sinks: sinks.iter().map(|sink| Arc::clone(sink) as Arc<dyn Sink>).collect(),
-    })
-}
-
-impl World {
-    fn new(regions: &[&'static str], sinks: &[&Arc<Plan>]) -> Self {
-        let sinks: Vec<_> = sinks.iter().map(|sink| Arc::clone(sink)).collect();
-        let clock = Arc::new(AtomicI64::new(1_795_000_000_000));
-        let reader = Arc::clone(&clock);
-        let rows = Memory::new(move || Timestamp::from_millis(reader.load(Ordering::Relaxed)));
-        let app = app(&rows, regions, &sinks);
-        Self { clock, rows, sinks, app }
-    }
-
-    /// The process is gone and another one starts, maybe with other regions.
-    fn restart(&mut self, regions: &[&'static str]) {
-        self.app = app(&self.rows, regions, &self.sinks);
-    }
-
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.clock.load(Ordering::Relaxed))
-    }
-
-    fn pass(&self, time: Duration) {
-        self.clock.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
-    }
-
-    fn event(&self, tag: &str, digest: char, region_name: &str, id: &str) -> Event {
-        Event {
-            image: Image {
-                action: Action::Push,
-                registry: Some(Registry::parse("r.azurecr.io").unwrap()),
-                repository: Repository::parse("app").unwrap(),
-                tag: Some(Tag::parse(tag).unwrap()),
-                digest: Some(
-                    Digest::parse(&format!("sha256:{}", digest.to_string().repeat(64))).unwrap(),
-                ),
-            },
-            origin: Origin { event_id: id.to_owned(), ..Origin::default() },
-            region: region(region_name),
-            event_time: Some(self.now()),
-            id: id.to_owned(),
-            channel: Channel::Webhook,
-        }
-    }
-
-    async fn arrive_as(&self, tag: &str, digest: char, region: &str, id: &str) -> Recorded {
-        self.app.record_arrival(&self.event(tag, digest, region, id), None, WITHIN).await.unwrap()
-    }
-
-    async fn arrive(&self, tag: &str, digest: char, region: &str) -> Recorded {
-        self.arrive_as(tag, digest, region, &format!("{digest}{tag}")).await
-    }
-
-    async fn tick(&self) -> Vec<PushId> {
-        self.app.sweep().await.unwrap().bells
-    }
-
-    /// A tick, and everything that it rings for.
-    async fn pump(&self) {
-        for push in self.tick().await {
-            self.app.deliver(push).await.unwrap();
-        }
-    }
-
-    async fn push(&self, id: PushId) -> Push {
-        self.app.push(id).await.unwrap().unwrap()
-    }
-
-    fn markers(&self) -> usize {
-        self.rows.dump().iter().filter(|(_, row)| row.key.starts_with('!')).count()
-    }
-}
 
 const THREE: [&str; 3] = ["northeurope", "westeurope", "eastus"];
 
@@ -411,6 +228,17 @@ async fn a_push_none_of_whose_regions_is_configured_any_more_times_out() {
     assert_eq!(world.push(push).await.status, Status::Waiting);
     world.pass(10 * MINUTE);
     world.tick().await;
+    assert_eq!(world.push(push).await.status, Status::TimedOut);
+}
+
+#[tokio::test]
+async fn a_region_that_nobody_waited_for_does_not_make_a_push_recover() {
+    let mut world = World::new(&["westeurope", "eastus"], &[]);
+    let push = world.arrive("v1", 'a', "westeurope").await.push.id;
+    world.pass(10 * MINUTE);
+    world.tick().await;
+    world.restart(&["westeurope", "northeurope"]);
+    assert_eq!(world.arrive("v1", 'a', "northeurope").await.verdict, Verdict::Late);
     assert_eq!(world.push(push).await.status, Status::TimedOut);
 }
 

@@ -3,5 +3,11 @@
 
 mod app;
 mod conformance;
+mod counts;
+mod functions;
+mod image_push;
+mod protocol;
+mod proxy;
 mod standalone;
 mod support;
+mod world;

@@ -29,16 +29,23 @@ pub struct Load(pub u64);
 /// What an arrival is to the pushes of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Belonging {
-    /// This push has it already.
-    Known { generation: u64 },
-    /// This push lacks the region.
-    Joins { generation: u64 },
-    /// This waiting push has the region under another id, which becomes a repeat.
-    TakesPlace { generation: u64 },
-    /// The newest push waits and has no need of it.
-    Repeats,
+    /// It belongs to the push of this generation.
+    To(u64, Tie),
     /// It opens a push, which takes with it what [`Takes`] says.
     Opens(Takes),
+}
+
+/// What an arrival is to the push that it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tie {
+    /// The push has it already.
+    Known,
+    /// The push lacks the region.
+    Joins,
+    /// The push waits and has the region under another id, which becomes a repeat.
+    TakesPlace,
+    /// The push is the newest, waits, and has no need of it.
+    Repeats,
 }
 
 /// What a new push takes over from the earlier ones.
@@ -57,26 +64,21 @@ pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
 pub(crate) fn correlate(
     correlation: Correlation,
-    family: Option<&Family>,
+    family: &Family,
     older: &Older,
     arrival: &Arrival,
     now: Timestamp,
 ) -> Result<Belonging, Load> {
-    match (family, correlation) {
-        (None, _) => Ok(Belonging::Opens(Takes::RecentRepeatsAndLateArrivals)),
-        (Some(family), Correlation::Id) => Ok(by_id(&family.newest, arrival)),
-        (Some(family), Correlation::Auto) => by_content(family, older, arrival, now),
+    match correlation {
+        Correlation::Id => Ok(by_id(&family.newest, arrival)),
+        Correlation::Auto => by_content(family, older, arrival, now),
     }
 }
 
 /// With correlation `id` there is one push per id, and a region reports it once.
 fn by_id(push: &Push, arrival: &Arrival) -> Belonging {
-    let generation = push.id.generation;
-    if push.has(&arrival.region) {
-        Belonging::Known { generation }
-    } else {
-        Belonging::Joins { generation }
-    }
+    let tie = if push.has(&arrival.region) { Tie::Known } else { Tie::Joins };
+    Belonging::To(push.id.generation, tie)
 }
 
 /// One push of the content, newest or earlier.
@@ -159,7 +161,7 @@ fn by_content(
     let known =
         |k: &Kin<'_>| k.arrivals.iter().chain(k.repeats).any(|event| is_same_event(event, arrival));
     if let Some(k) = kin(family, older).find(known) {
-        return Ok(Belonging::Known { generation: k.generation });
+        return Ok(Belonging::To(k.generation, Tie::Known));
     }
     // Rule 2: the id is known from another region.
     if let Some(belonging) = by_known_id(family, older, arrival)? {
@@ -168,11 +170,11 @@ fn by_content(
     let newest = &family.newest;
     // Rule 3: the newest push lacks this region.
     if !newest.has(&arrival.region) {
-        return Ok(Belonging::Joins { generation: newest.id.generation });
+        return Ok(Belonging::To(newest.id.generation, Tie::Joins));
     }
     // Rule 4: the newest push still waits.
     if newest.status == Status::Waiting {
-        return Ok(Belonging::Repeats);
+        return Ok(Belonging::To(newest.id.generation, Tie::Repeats));
     }
     // Rule 5: an older push of the last day timed out without this region.
     for k in kin(family, older).skip(1) {
@@ -180,30 +182,29 @@ fn by_content(
             && now.since(k.first_seen) <= DAY
             && status(family, older, k.generation)? == Status::TimedOut
         {
-            return Ok(Belonging::Joins { generation: k.generation });
+            return Ok(Belonging::To(k.generation, Tie::Joins));
         }
     }
     // Rule 6.
     Ok(Belonging::Opens(Takes::RecentRepeatsAndLateArrivals))
 }
 
+/// None when the id is not known, or is that of a decided push which has the region under another one.
 fn by_known_id(
     family: &Family,
     older: &Older,
     arrival: &Arrival,
 ) -> Result<Option<Belonging>, Load> {
-    for k in kin(family, older) {
-        let generation = k.generation;
-        if k.arrivals.iter().any(|a| a.knows(&arrival.ids)) {
-            return Ok(match status(family, older, generation)? {
-                _ if k.lacks(arrival) => Some(Belonging::Joins { generation }),
-                Status::Waiting => Some(Belonging::TakesPlace { generation }),
-                _ => None,
-            });
-        }
-        if k.repeats.iter().any(|r| r.knows(&arrival.ids)) {
-            return Ok(Some(Belonging::Opens(Takes::RepeatsOfItsId)));
-        }
+    let is_among = |events: &[Arrival]| events.iter().any(|event| event.knows(&arrival.ids));
+    if let Some(k) = kin(family, older).find(|k| is_among(k.arrivals)) {
+        let status = status(family, older, k.generation)?;
+        let tie = match status {
+            _ if k.lacks(arrival) => Tie::Joins,
+            Status::Waiting => Tie::TakesPlace,
+            _ => return Ok(None),
+        };
+        return Ok(Some(Belonging::To(k.generation, tie)));
     }
-    Ok(None)
+    let repeated = kin(family, older).any(|k| is_among(k.repeats));
+    Ok(repeated.then_some(Belonging::Opens(Takes::RepeatsOfItsId)))
 }

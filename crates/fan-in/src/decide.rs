@@ -1,7 +1,8 @@
 //! The law: what an arrival or a tick makes of a push.
 
-use crate::correlate::DAY;
-use crate::correlate::{Belonging, Load, Older, Takes, correlate, earlier, is_gone, is_same_event};
+use crate::correlate::{
+    Belonging, DAY, Load, Older, Takes, Tie, correlate, earlier, is_gone, is_same_event,
+};
 use crate::image::Image;
 use crate::notice::{Notice, NoticeKind};
 use crate::push::{Arrival, ContentId, Family, Origin, Past, Push, PushId, Shard, Status};
@@ -94,73 +95,45 @@ pub fn arrive(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Outcome, Load> {
-    let belonging = correlate(policy.correlation, family, older, &report.arrival, now)?;
-    let Some(before) = family else {
-        return Ok(open(None, older, report, Takes::RepeatsOfItsId, policy, now));
-    };
-    let is_newest = |generation| generation == before.newest.id.generation;
+    let Some(before) = family else { return Ok(open(None, older, report, policy, now)) };
+    let (generation, tie) =
+        match correlate(policy.correlation, before, older, &report.arrival, now)? {
+            Belonging::Opens(takes) => {
+                return Ok(open(Some((before, takes)), older, report, policy, now));
+            }
+            Belonging::To(generation, tie) => (generation, tie),
+        };
     let mut family = before.clone();
-    let arrival = report.arrival.clone();
-    let earlier = match belonging {
-        Belonging::Opens(takes) => {
-            return Ok(open(Some(before), older, report, takes, policy, now));
-        }
-        Belonging::Known { generation }
-        | Belonging::Joins { generation }
-        | Belonging::TakesPlace { generation }
-            if !is_newest(generation) =>
-        {
-            Some(earlier(older, generation)?.clone())
-        }
-        _ => None,
+    let mut earlier = match generation {
+        newest if newest == family.newest.id.generation => None,
+        _ => Some(earlier(older, generation)?.clone()),
     };
-    let (verdict, change, earlier) = match (belonging, earlier) {
-        (Belonging::Known { generation }, earlier) => {
-            let change = if remember(&mut family, generation, &arrival) {
-                Change::Newest
-            } else {
-                Change::Nothing
-            };
-            (Verdict::Duplicate, change, earlier)
+    let arrival = Arrival { late: false, ..report.arrival.clone() };
+    let (verdict, changed) = match tie {
+        Tie::Known => (Verdict::Duplicate, remember(&mut family, generation, &arrival)),
+        Tie::Repeats => (Verdict::Duplicate, keep_repeat(&mut family.newest.repeats, arrival)),
+        Tie::TakesPlace => {
+            take_place(&mut family, earlier.as_mut(), generation, arrival);
+            (Verdict::Recorded, true)
         }
-        (Belonging::Repeats, _) => {
-            let kept = keep_repeat(&mut family.newest.repeats, arrival);
-            (Verdict::Duplicate, if kept { Change::Newest } else { Change::Nothing }, None)
-        }
-        (Belonging::TakesPlace { .. }, None) => {
-            let Push { arrivals, repeats, .. } = &mut family.newest;
-            take_place(arrivals, repeats, arrival);
-            (Verdict::Recorded, Change::Newest, None)
-        }
-        (Belonging::TakesPlace { generation }, Some(mut push)) => {
-            take_place(&mut push.arrivals, &mut push.repeats, arrival.clone());
-            push.repeats.clear();
-            if let Some(past) = family.past.iter_mut().find(|p| p.generation == generation) {
-                take_place(&mut past.arrivals, &mut past.repeats, arrival);
-            }
-            (Verdict::Recorded, Change::Earlier, Some(push))
-        }
-        (_, None) => (join(&mut family.newest, arrival, policy, now), Change::Newest, None),
-        (_, Some(mut push)) => {
-            let verdict = join(&mut push, arrival, policy, now);
-            let past = family.past.iter_mut().find(|p| p.generation == push.id.generation);
-            if let (Some(past), Some(joined)) = (past, push.arrivals.last()) {
-                past.arrivals.push(joined.clone());
-            }
-            (verdict, Change::Earlier, Some(push))
-        }
+        Tie::Joins => (join(&mut family, earlier.as_mut(), arrival, policy, now), true),
     };
-    let ring = verdict != Verdict::Duplicate
-        && earlier.as_ref().unwrap_or(&family.newest).claimable(now).next().is_some();
+    let change = match tie {
+        _ if !changed => Change::Nothing,
+        Tie::TakesPlace | Tie::Joins if earlier.is_some() => Change::Earlier,
+        _ => Change::Newest,
+    };
+    if change == Change::Earlier {
+        family.forget_oldest();
+    }
+    let push = earlier.as_ref().unwrap_or(&family.newest);
+    let ring = verdict != Verdict::Duplicate && push.claimable(now).next().is_some();
     Ok(Outcome { verdict, change, family, earlier, ring })
 }
 
 /// Adds what is new about an event that is known already.
 fn remember(family: &mut Family, generation: u64, arrival: &Arrival) -> bool {
-    let Family { newest, past } = family;
-    let kin = past.iter_mut().map(|p| (p.generation, &mut p.arrivals, &mut p.repeats));
-    let mut kin = kin.chain([(newest.id.generation, &mut newest.arrivals, &mut newest.repeats)]);
-    let Some((_, arrivals, repeats)) = kin.find(|(g, ..)| *g == generation) else { return false };
+    let Some((arrivals, repeats)) = family.events_mut(generation) else { return false };
     let Some(event) = arrivals.iter_mut().chain(repeats).find(|e| is_same_event(e, arrival)) else {
         return false;
     };
@@ -180,16 +153,38 @@ fn keep_repeat(repeats: &mut Vec<Arrival>, arrival: Arrival) -> bool {
     room
 }
 
-fn take_place(arrivals: &mut [Arrival], repeats: &mut Vec<Arrival>, arrival: Arrival) {
-    if let Some(place) = arrivals.iter_mut().find(|a| a.region == arrival.region) {
-        let other = core::mem::replace(place, arrival);
+/// The region's present arrival becomes a repeat. What an earlier push has no need of is kept beside it, in
+/// the family's row.
+fn take_place(family: &mut Family, earlier: Option<&mut Push>, generation: u64, arrival: Arrival) {
+    let swap = |arrivals: &mut [Arrival]| {
+        let place = arrivals.iter_mut().find(|a| a.region == arrival.region);
+        place.map(|place| core::mem::replace(place, arrival.clone()))
+    };
+    if let Some(push) = earlier {
+        swap(&mut push.arrivals);
+    }
+    if let Some((arrivals, repeats)) = family.events_mut(generation)
+        && let Some(other) = swap(arrivals)
+    {
         keep_repeat(repeats, other);
     }
 }
 
-/// The arrival becomes part of a push that lacks its region.
-fn join(push: &mut Push, mut arrival: Arrival, policy: &Policy, now: Timestamp) -> Verdict {
-    arrival.late = push.status != Status::Waiting;
+/// The arrival becomes part of the earlier push, or else of the newest, which lacks its region.
+fn join(
+    family: &mut Family,
+    earlier: Option<&mut Push>,
+    mut arrival: Arrival,
+    policy: &Policy,
+    now: Timestamp,
+) -> Verdict {
+    arrival.late = earlier.as_deref().unwrap_or(&family.newest).status != Status::Waiting;
+    if let Some(push) = &earlier
+        && let Some((arrivals, _)) = family.events_mut(push.id.generation)
+    {
+        arrivals.push(arrival.clone());
+    }
+    let push = earlier.unwrap_or(&mut family.newest);
     let region = arrival.region.clone();
     push.arrivals.push(arrival);
     if push.status == Status::Superseded {
@@ -209,8 +204,13 @@ fn settle(push: &mut Push, policy: &Policy, now: Timestamp) -> Verdict {
         }
         (Status::Waiting, false) => Verdict::Recorded,
         (Status::TimedOut, true) => {
+            // A region that was missing and is not configured any more has not come.
+            let came: RegionSet = push.missed.iter().filter(|r| push.has(r)).cloned().collect();
+            if came.is_empty() {
+                return Verdict::Late;
+            }
             push.status = Status::Recovered;
-            announce(push, NoticeKind::Recovered, push.missed.clone(), policy, now);
+            announce(push, NoticeKind::Recovered, came, policy, now);
             Verdict::Recovered
         }
         _ => Verdict::Late,
@@ -268,29 +268,24 @@ fn waited_for(push: &Push, policy: &Policy) -> usize {
     }
 }
 
+/// A new push, with what it takes from the pushes there have been.
 fn open(
-    before: Option<&Family>,
+    before: Option<(&Family, Takes)>,
     older: &Older,
     report: &Report,
-    takes: Takes,
     policy: &Policy,
     now: Timestamp,
 ) -> Outcome {
     let arrival = Arrival { late: false, ..report.arrival.clone() };
-    let mut kept: Vec<Past> = before.map(|family| pasts(family, older)).unwrap_or_default();
-    let mut taken = match takes {
-        Takes::RepeatsOfItsId => take_repeats(&mut kept, |repeat| repeat.knows(&arrival.ids)),
-        Takes::RecentRepeatsAndLateArrivals => {
-            let newest = kept.len().saturating_sub(1);
-            let mut taken =
-                take_repeats(&mut kept[newest..], |repeat| repeat.time() >= arrival.time() - DAY);
-            let late = kept.iter().flat_map(|p| &p.arrivals).filter(|a| a.late);
-            taken.extend(late.filter(|a| a.time() >= arrival.time() - policy.timeout).cloned());
-            taken
-        }
-    };
+    let mut past = Vec::new();
+    let mut taken = Vec::new();
+    if let Some((family, takes)) = before {
+        past = pasts(family, older);
+        taken = take(&mut past, takes, &arrival, policy);
+    }
     taken.sort_by_key(Arrival::time);
 
+    let before = before.map(|(family, _)| &family.newest);
     let mut push = blank(before, report, policy, now);
     push.arrivals.push(arrival);
     for event in taken {
@@ -305,9 +300,9 @@ fn open(
     }
     let verdict = settle(&mut push, policy, now);
     let ring = push.claimable(now).next().is_some();
-    let mut family = Family { newest: push, past: kept };
+    let mut family = Family { newest: push, past };
     family.forget_oldest();
-    let earlier = before.map(|family| Push { repeats: Vec::new(), ..family.newest.clone() });
+    let earlier = before.map(|push| Push { repeats: Vec::new(), ..push.clone() });
     Outcome { verdict, change: Change::Opens, family, earlier, ring }
 }
 
@@ -323,18 +318,30 @@ fn pasts(family: &Family, older: &Older) -> Vec<Past> {
     family.past.iter().filter(|p| !is_gone(older, p.generation)).cloned().chain([last]).collect()
 }
 
-fn take_repeats(kept: &mut [Past], wanted: impl Fn(&Arrival) -> bool) -> Vec<Arrival> {
-    let mut taken = Vec::new();
-    for past in kept {
-        let (take, leave) = core::mem::take(&mut past.repeats).into_iter().partition(&wanted);
-        past.repeats = leave;
-        taken.extend::<Vec<_>>(take);
+fn take(past: &mut [Past], takes: Takes, arrival: &Arrival, policy: &Policy) -> Vec<Arrival> {
+    match takes {
+        Takes::RepeatsOfItsId => {
+            let wanted = |repeat: &Arrival| repeat.knows(&arrival.ids);
+            past.iter_mut().flat_map(|p| take_repeats(p, wanted)).collect()
+        }
+        Takes::RecentRepeatsAndLateArrivals => {
+            let recent = |repeat: &Arrival| repeat.time() >= arrival.time() - DAY;
+            let newest = past.last_mut().map(|p| take_repeats(p, recent));
+            let late = past.iter().flat_map(|p| &p.arrivals).filter(|a| a.late);
+            let late = late.filter(|a| a.time() >= arrival.time() - policy.timeout).cloned();
+            newest.into_iter().flatten().chain(late).collect()
+        }
     }
-    taken
 }
 
-fn blank(before: Option<&Family>, report: &Report, policy: &Policy, now: Timestamp) -> Push {
-    let next = before.map_or(0, |family| family.newest.id.generation.saturating_add(1));
+fn take_repeats(past: &mut Past, wanted: impl Fn(&Arrival) -> bool) -> Vec<Arrival> {
+    let (take, leave) = core::mem::take(&mut past.repeats).into_iter().partition(wanted);
+    past.repeats = leave;
+    take
+}
+
+fn blank(before: Option<&Push>, report: &Report, policy: &Policy, now: Timestamp) -> Push {
+    let next = before.map_or(0, |push| push.id.generation.saturating_add(1));
     let generation = next.max(u64::try_from(now.as_millis()).unwrap_or(0));
     let region = &report.arrival.region;
     Push {
@@ -397,11 +404,10 @@ pub fn tick(
     } else if push.status == Status::Waiting && settle(push, policy, now) == Verdict::Completed {
         ticked.changed = true;
     }
-    ticked.ring =
-        push.claimable(now).next().is_some() && (ticked.changed || eager || push.hold_until <= now);
-    if ticked.ring && !ticked.changed {
+    let is_free = ticked.changed || eager || push.hold_until <= now;
+    if is_free && push.claimable(now).next().is_some() {
         push.hold_until = now + HOLD;
-        ticked.changed = true;
+        ticked = Ticked { changed: true, ring: true };
     }
     ticked
 }

@@ -124,7 +124,7 @@ impl Push {
     }
 
     /// Takes every delivery that is due, for as long as `lease`; those to a sink in `superseded` are done
-    /// instead, since a newer push of the tag is everywhere.
+    /// instead, since a newer push of the tag is everywhere: then there is something to write without a claim, too.
     pub fn claim(&mut self, now: Timestamp, lease: Duration, superseded: &[String]) -> Vec<Claim> {
         let mut claims = Vec::new();
         self.hold_until = Timestamp::ZERO;

@@ -33,6 +33,12 @@ pub fn check(before: Option<&Push>, after: &Push, configured: &RegionSet) -> Res
         !newly_everywhere || after.is_everywhere(configured),
         "completed means every awaited region arrived (I3)",
     )?;
+    let gave_up =
+        was == Status::Waiting && matches!(after.status, Status::TimedOut | Status::Superseded);
+    ensure(
+        !gave_up || !after.is_everywhere(configured),
+        "what has arrived wins over any timer (I4)",
+    )?;
     let arrived = before.is_none_or(|before| before.arrivals.len() < after.arrivals.len());
     let waits_in_vain =
         arrived && after.status == Status::Waiting && after.is_everywhere(configured);

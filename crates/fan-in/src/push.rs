@@ -282,8 +282,9 @@ impl Push {
         let deadline = (self.status == Status::Waiting).then_some(self.deadline);
         let deliveries = self.notices.iter().flat_map(|notice| &notice.deliveries);
         let work = deliveries.filter_map(|delivery| match delivery.state {
-            State::Pending { next_at } => Some(next_at.max(self.hold_until)),
-            State::Sending { until } => Some(until),
+            State::Pending { next_at: at } | State::Sending { until: at } => {
+                Some(at.max(self.hold_until))
+            }
             State::Done | State::Dead => None,
         });
         work.chain(deadline).min()
@@ -307,8 +308,21 @@ pub struct Family {
 }
 
 impl Family {
-    /// Events of earlier pushes that are kept for comparison; the oldest pushes go first.
+    /// Events of earlier pushes that are kept for comparison; the oldest pushes go first, the last one stays.
     pub const PAST_EVENTS_MAX: usize = 128;
+
+    /// What events are compared with of the push of that generation: its arrivals and its repeats.
+    pub(crate) fn events_mut(
+        &mut self,
+        generation: u64,
+    ) -> Option<(&mut Vec<Arrival>, &mut Vec<Arrival>)> {
+        let Self { newest, past } = self;
+        if generation == newest.id.generation {
+            return Some((&mut newest.arrivals, &mut newest.repeats));
+        }
+        let past = past.iter_mut().find(|p| p.generation == generation)?;
+        Some((&mut past.arrivals, &mut past.repeats))
+    }
 
     pub(crate) fn forget_oldest(&mut self) {
         let events =

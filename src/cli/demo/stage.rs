@@ -130,7 +130,9 @@ impl Stage {
             "{} should be {expected}, the status is {view}",
             scene.image
         );
-        scene.bar.finish_with_message(expected.to_owned());
+        // The bar gives way to a line that stays.
+        scene.bar.finish_and_clear();
+        self.tell(&format!("  {}: {expected}", scene.image));
         Ok(())
     }
 }

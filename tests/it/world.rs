@@ -1,0 +1,193 @@
+//! The use cases over memory: a clock that the test moves, and sinks that do as they are told.
+
+use acr_fanin::app::{App, Parts, Recorded};
+use acr_fanin::intake::Event;
+use acr_fanin::ports::{Parcel, Sink};
+use acr_fanin::store::Store;
+use acr_fanin::store::memory::Memory;
+use async_trait::async_trait;
+use fan_in::{
+    Action, Attempt, Channel, Correlation, Digest, Image, NoticeKind, Origin, Policy, Push, PushId,
+    Region, RegionSet, Registry, Repository, Retry, Subscription, Tag, Timestamp,
+};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const WITHIN: Duration = Duration::from_secs(3);
+
+/// A sink that answers as planned, and accepts when nothing is planned.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    name: &'static str,
+    deploys: bool,
+    answers: Mutex<VecDeque<Attempt>>,
+    heard: Mutex<Vec<String>>,
+}
+
+impl Plan {
+    pub(crate) fn new(name: &'static str) -> Arc<Self> {
+        Arc::new(Self { name, deploys: false, answers: Mutex::default(), heard: Mutex::default() })
+    }
+
+    pub(crate) fn deploying(name: &'static str) -> Arc<Self> {
+        Arc::new(Self { name, deploys: true, answers: Mutex::default(), heard: Mutex::default() })
+    }
+
+    pub(crate) fn will(&self, attempt: Attempt) {
+        self.answers.lock().unwrap().push_back(attempt);
+    }
+
+    pub(crate) fn heard(&self) -> Vec<String> {
+        std::mem::take(&mut self.heard.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl Sink for Plan {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn deploys(&self) -> bool {
+        self.deploys
+    }
+
+    async fn deliver(&self, parcel: Parcel<'_>) -> Attempt {
+        let repeat = if parcel.claim.repeat { " (repeat)" } else { "" };
+        let region = parcel.notice.region.as_ref().map(|r| format!(" {r}")).unwrap_or_default();
+        let line = format!("{}{region}{repeat}", parcel.notice.kind.as_str());
+        self.heard.lock().unwrap().push(line);
+        let planned = self.answers.lock().unwrap().pop_front();
+        planned.unwrap_or(Attempt::Accepted { result: None })
+    }
+}
+
+pub(crate) fn refused() -> Attempt {
+    Attempt::Refused { error: "HTTP 503".to_owned(), retry_after: None }
+}
+
+/// One deployment of the product that outlives its processes.
+pub(crate) struct World {
+    clock: Arc<AtomicI64>,
+    pub(crate) rows: Memory,
+    pub(crate) sinks: Vec<Arc<Plan>>,
+    pub(crate) app: App,
+}
+
+pub(crate) fn region(name: &str) -> Region {
+    Region::parse(name).unwrap()
+}
+
+fn app(rows: &Memory, regions: &[&str], sinks: &[Arc<Plan>]) -> App {
+    let regions: RegionSet = regions.iter().map(|name| region(name)).collect();
+    let all = [
+        NoticeKind::RegionReady,
+        NoticeKind::Completed,
+        NoticeKind::TimedOut,
+        NoticeKind::Recovered,
+    ];
+    let subscriptions = sinks.iter().map(|sink| Subscription {
+        sink: sink.name.to_owned(),
+        kinds: if sink.deploys {
+            vec![NoticeKind::Completed, NoticeKind::Recovered]
+        } else {
+            all[1..].to_vec()
+        },
+        region: None,
+        actions: Action::ALL.to_vec(),
+        repositories: vec![],
+        tags: vec![],
+    });
+    App::new(Parts {
+        store: Store::new(Arc::new(rows.clone()), regions.clone()),
+        policy: Policy {
+            regions,
+            timeout: 10 * MINUTE,
+            correlation: Correlation::Auto,
+            subscriptions: subscriptions.collect(),
+        },
+        retry: Retry(vec![Duration::from_secs(5), Duration::from_secs(30)]),
+        sink_timeout: Duration::from_secs(15),
+        retention: 30 * 24 * 60 * MINUTE,
+        sinks: sinks.iter().map(|sink| Arc::clone(sink) as Arc<dyn Sink>).collect(),
+    })
+}
+
+impl World {
+    pub(crate) fn new(regions: &[&'static str], sinks: &[&Arc<Plan>]) -> Self {
+        let sinks: Vec<_> = sinks.iter().map(|sink| Arc::clone(sink)).collect();
+        let clock = Arc::new(AtomicI64::new(1_795_000_000_000));
+        let reader = Arc::clone(&clock);
+        let rows = Memory::new(move || Timestamp::from_millis(reader.load(Ordering::Relaxed)));
+        let app = app(&rows, regions, &sinks);
+        Self { clock, rows, sinks, app }
+    }
+
+    /// The process is gone and another one starts, maybe with other regions.
+    pub(crate) fn restart(&mut self, regions: &[&'static str]) {
+        self.app = app(&self.rows, regions, &self.sinks);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn pass(&self, time: Duration) {
+        self.clock.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn event(&self, tag: &str, digest: char, region_name: &str, id: &str) -> Event {
+        Event {
+            image: Image {
+                action: Action::Push,
+                registry: Some(Registry::parse("r.azurecr.io").unwrap()),
+                repository: Repository::parse("app").unwrap(),
+                tag: Some(Tag::parse(tag).unwrap()),
+                digest: Some(
+                    Digest::parse(&format!("sha256:{}", digest.to_string().repeat(64))).unwrap(),
+                ),
+            },
+            origin: Origin { event_id: id.to_owned(), ..Origin::default() },
+            region: region(region_name),
+            event_time: Some(self.now()),
+            id: id.to_owned(),
+            channel: Channel::Webhook,
+        }
+    }
+
+    pub(crate) async fn arrive_as(
+        &self,
+        tag: &str,
+        digest: char,
+        region: &str,
+        id: &str,
+    ) -> Recorded {
+        self.app.record_arrival(&self.event(tag, digest, region, id), None, WITHIN).await.unwrap()
+    }
+
+    pub(crate) async fn arrive(&self, tag: &str, digest: char, region: &str) -> Recorded {
+        self.arrive_as(tag, digest, region, &format!("{digest}{tag}")).await
+    }
+
+    pub(crate) async fn tick(&self) -> Vec<PushId> {
+        self.app.sweep().await.unwrap().bells
+    }
+
+    /// A tick, and everything that it rings for.
+    pub(crate) async fn pump(&self) {
+        for push in self.tick().await {
+            self.app.deliver(push).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn push(&self, id: PushId) -> Push {
+        self.app.push(id).await.unwrap().unwrap()
+    }
+
+    pub(crate) fn markers(&self) -> usize {
+        self.rows.dump().iter().filter(|(_, row)| row.key.starts_with('!')).count()
+    }
+}
