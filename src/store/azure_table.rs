@@ -52,7 +52,8 @@ impl AzureTable {
         let heard = Arc::clone(&skew);
         let options =
             TableClientOptions::default().with_timeout(STORAGE_REQUEST).with_on_date(move |date| {
-                heard.store(skew_to(date, clock::now()), Ordering::Relaxed);
+                let skew = heard.load(Ordering::Relaxed);
+                heard.store(corrected(skew, date, clock::now()), Ordering::Relaxed);
             });
         let client = TableClient::new(endpoint, table, credential, http, options)?;
         Ok(Self { client, skew, creating: Mutex::default() })
@@ -81,10 +82,12 @@ impl AzureTable {
     }
 }
 
-/// None while the two clocks agree as far as the header tells.
-fn skew_to(date: OffsetDateTime, now: Timestamp) -> i64 {
-    let (date, now) = (date.unix_timestamp().saturating_mul(1_000), now.as_millis());
-    now.clamp(date, date.saturating_add(AHEAD_MILLIS)) - now
+/// The skew stays while our clock with it agrees with the service's as far as the header tells: one that
+/// were found anew with every whole second would make time go back and forth.
+fn corrected(skew: i64, date: OffsetDateTime, now: Timestamp) -> i64 {
+    let date = date.unix_timestamp().saturating_mul(1_000);
+    let now = now.as_millis();
+    now.saturating_add(skew).clamp(date, date.saturating_add(AHEAD_MILLIS)) - now
 }
 
 fn partition(shard: Shard) -> String {
@@ -226,9 +229,23 @@ mod tests {
     #[test]
     fn a_clock_that_is_off_is_set_right_by_the_services() {
         let date = OffsetDateTime::from_unix_timestamp(1_000).unwrap();
-        let now_by = |local| local + skew_to(date, Timestamp::from_millis(local));
+        let now_by = |local| local + corrected(0, date, Timestamp::from_millis(local));
         assert_eq!(now_by(1_000_500), 1_000_500);
         assert_eq!(now_by(400_000), 1_000_000);
         assert_eq!(now_by(1_600_000), 1_002_000);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_right_does_not_go_back() {
+        // Ours is 100.3 s behind; answers come every 100 ms, and the header has whole seconds.
+        let (mut skew, mut last) = (0, 0);
+        for local in (1_000_000..1_010_000).step_by(100) {
+            let date = OffsetDateTime::from_unix_timestamp((local + 100_300) / 1_000).unwrap();
+            assert!(local + skew >= last, "before the answer");
+            skew = corrected(skew, date, Timestamp::from_millis(local));
+            assert!(local + skew >= last, "after the answer");
+            last = local + skew;
+        }
+        assert_eq!(skew, 100_300);
     }
 }

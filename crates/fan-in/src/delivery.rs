@@ -106,11 +106,13 @@ impl Delivery {
         Self { sink, state, attempts: 0, unsure: false, last_error: None, result: None }
     }
 
-    /// May an attempt begin now? A lease that has run out leaves behind the question whether the sink was called.
+    /// May an attempt begin now? The first may at any time: whoever is told of a notice may have a clock that is
+    /// behind the one of its writer. A lease that has run out leaves behind the question whether the sink was
+    /// called.
     #[must_use]
     pub fn is_claimable(&self, now: Timestamp) -> bool {
         match self.state {
-            State::Pending { next_at } => next_at <= now,
+            State::Pending { next_at } => self.attempts == 0 || next_at <= now,
             State::Sending { until } => until <= now,
             State::Done | State::Dead => false,
         }
@@ -201,6 +203,15 @@ mod tests {
         assert_eq!(pauses[..5], [5, 30, 120, 600, 1_800].map(Duration::from_secs));
         assert!(pauses[5..].iter().all(|p| *p == Duration::from_secs(3_600)));
         assert!(total <= Duration::from_secs(86_400) && total > Duration::from_secs(82_800));
+    }
+
+    #[test]
+    fn the_first_attempt_does_not_wait_for_a_clock_that_is_behind() {
+        let (now, later) = (Timestamp::from_millis(0), Timestamp::from_millis(1));
+        let mut delivery = Delivery::new(String::from("x"), State::Pending { next_at: later });
+        assert!(delivery.is_claimable(now));
+        delivery.attempts = 1;
+        assert!(!delivery.is_claimable(now) && delivery.is_claimable(later));
     }
 
     #[test]
