@@ -76,7 +76,7 @@ fn work(push: &Push, now: Timestamp) {
     decide::tick(&mut ticked, &policy, now, false, true);
     assert!(was_waiting || ticked.status == push.status, "a decision is not changed by a tick");
     let _ = law::check(Some(push), &ticked, &configured);
-    let claims: Vec<Claim> = ticked.claim(now, Duration::from_secs(60), &[]);
+    let claims: Vec<Claim> = ticked.claim(now, Duration::from_secs(60), &[], &[]);
     for claim in &claims {
         let attempt = Attempt::Refused { error: "no".to_owned(), retry_after: Some(Duration::MAX) };
         ticked.record(claim, attempt, &Retry::default(), now);
