@@ -1,0 +1,192 @@
+//! Looks over the shoulder of every write: what was decided when, and whether a decision was ever changed.
+
+use crate::coverage::Hit;
+use crate::world::{Call, Kind, Sim, State};
+use acr_fanin::ports::{Op, Rows, StoreError, Version};
+use acr_fanin::store::Store;
+use acr_fanin::store::memory::Memory;
+use fan_in::{Family, Push, PushId, RegionSet, Shard, State as Delivery, Status, Timestamp};
+use futures_util::FutureExt;
+use std::sync::Arc;
+
+/// What the writes have said of a push.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) status: Status,
+    pub(crate) decided_at: Option<i64>,
+    pub(crate) opened_at: i64,
+    /// A tick rang for it.
+    pub(crate) rung_at: i64,
+    /// Somebody claimed deliveries of it, or wrote down what became of them.
+    pub(crate) claimed_at: i64,
+}
+
+/// Memory answers at once.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
+    future.now_or_never().expect("memory does not wait")
+}
+
+pub(crate) fn store(memory: &Memory) -> Store {
+    Store::new(Arc::new(memory.clone()), RegionSet::new())
+}
+
+pub(crate) fn push(memory: &Memory, id: PushId) -> Option<Push> {
+    at_once(store(memory).push(id)).ok().flatten().map(|stored| stored.push)
+}
+
+/// Does the row say that this notice is with this sink?
+pub(crate) fn is_done(memory: &Memory, call: &Call) -> bool {
+    let Some(push) = push(memory, call.push) else { return true };
+    let notice = push.notices.get(call.notice);
+    let delivery = notice.and_then(|n| n.deliveries.iter().find(|d| d.sink == call.sink));
+    delivery.is_none_or(|d| d.state == Delivery::Done)
+}
+
+/// Is there a marker that says that this push is due by then?
+pub(crate) fn is_marked(memory: &Memory, push: PushId, until: i64) -> bool {
+    let below = format!("!{:013}", until + 1);
+    let rows = at_once(memory.range(push.shard, "!", &below, usize::MAX)).unwrap_or_default();
+    rows.iter().any(|row| row.key.ends_with(&push.to_string()))
+}
+
+/// Is anything due by then?
+pub(crate) fn any_marker(memory: &Memory, until: Option<i64>) -> bool {
+    let below = until.map_or_else(|| "\"".to_owned(), |until| format!("!{:013}", until + 1));
+    Shard::all()
+        .any(|shard| !at_once(memory.range(shard, "!", &below, 1)).unwrap_or_default().is_empty())
+}
+
+/// Passes a transaction on, and looks at what it does.
+pub(crate) fn write(
+    sim: &Sim,
+    memory: &Memory,
+    shard: Shard,
+    ops: Vec<Op>,
+) -> Result<Vec<Version>, StoreError> {
+    let written: Vec<(PushId, Status)> =
+        ops.iter().filter(|op| op.key().starts_with("p:")).filter_map(head).collect();
+    let opens = ops.iter().any(|op| matches!(op, Op::Insert { key, .. } if key.len() == 34));
+    let gone: Vec<String> = ops
+        .iter()
+        .filter(|op| op.key().starts_with("p:") && op.doc().is_none())
+        .map(|op| op.key().to_owned())
+        .collect();
+    let dying: Vec<Family> = gone.iter().filter_map(|key| family(memory, shard, key)).collect();
+    let result = at_once(memory.write(shard, ops));
+    let mut state = sim.state();
+    let task = state.current;
+    if result.is_ok() {
+        if let Some(job) = state.job() {
+            job.commits += 1;
+        }
+        for (id, status) in &written {
+            seen(sim, &mut state, *id, *status);
+        }
+        dying.iter().for_each(|family| purged(sim, &mut state, family));
+    } else {
+        conflict(&mut state, opens, !gone.is_empty());
+    }
+    state.note(|| {
+        format!("{:>7} task {task} writes {written:?} gone {gone:?}: {}", sim.elapsed(), match &result {
+            Ok(_) => "ok",
+            Err(_) => "conflict",
+        })
+    });
+    result
+}
+
+/// Id and status of the push in a row, without reading all of it.
+fn head(op: &Op) -> Option<(PushId, Status)> {
+    let doc = op.doc()?;
+    let id = PushId::parse(doc.strip_prefix("{\"push\":{\"id\":\"")?.get(..PushId::DIGITS)?)?;
+    let (_, rest) = doc.split_once("\"status\":\"")?;
+    Some((id, Status::from_name(rest.split_once('"')?.0)?))
+}
+
+fn family(memory: &Memory, shard: Shard, key: &str) -> Option<Family> {
+    let content = u128::from_str_radix(key.get(2..34)?, 16).ok()?;
+    let content = fan_in::ContentId(content.to_be_bytes());
+    match key.get(35..) {
+        None => at_once(store(memory).family(shard, content)).ok()?.map(|stored| stored.value),
+        Some(generation) => {
+            let generation = u64::from_str_radix(generation, 16).ok()?;
+            let id = PushId { shard, content, generation };
+            let newest = at_once(store(memory).earlier(id)).ok()??.value;
+            Some(Family { newest, past: Vec::new() })
+        }
+    }
+}
+
+fn seen(sim: &Sim, state: &mut State, id: PushId, status: Status) {
+    let now = sim.now();
+    let before = state.truth.pushes.get(&id).copied();
+    let was = before.map_or(Status::Waiting, |seen| seen.status);
+    let decided_at = before.and_then(|seen| seen.decided_at);
+    let opened_at = before.map_or(now, |seen| seen.opened_at);
+    let newly = was != status;
+    let decided_at = decided_at.or_else(|| newly.then_some(now));
+    let notifies = state.job().is_some_and(|job| job.kind == Kind::Notify);
+    let (rung_at, claimed_at) = before.map_or((0, 0), |seen| (seen.rung_at, seen.claimed_at));
+    let claimed_at = if notifies { now } else { claimed_at };
+    state.truth.pushes.insert(id, Seen { status, decided_at, opened_at, rung_at, claimed_at });
+    if !newly {
+        return;
+    }
+    let follows = was == Status::Waiting && status != Status::Recovered
+        || was == Status::TimedOut && status == Status::Recovered;
+    if !follows {
+        state.violated(format!("I2: {id} was {} and is {}", was.as_str(), status.as_str()));
+    }
+    if let Some(job) = state.job() {
+        job.decided = true;
+    }
+    match status {
+        Status::Waiting => {}
+        Status::Completed => state.hit(Hit::Completed),
+        Status::Recovered => state.hit(Hit::Recovered),
+        Status::Superseded => state.hit(Hit::Superseded),
+        Status::TimedOut => {
+            state.hit(Hit::TimedOut);
+            if !state.in_flight.is_empty() {
+                state.hit(Hit::R4LastAgainstTimeout);
+            }
+        }
+    }
+}
+
+/// Only what is decided, done and old enough may go.
+fn purged(sim: &Sim, state: &mut State, family: &Family) {
+    let push = &family.newest;
+    let skew = 2_000;
+    let retention = state.plan.retention.cast_signed();
+    let old = push.first_seen.as_millis() <= sim.now() + skew - retention;
+    if !old || crate::checker::has_work(push) {
+        state.violated(format!("{} was deleted, although it was not to go yet", push.id));
+    }
+    let events = push.arrivals.iter().chain(&push.repeats);
+    for event in events {
+        for id in &event.ids {
+            state.truth.purged.push((event.region.clone(), *id));
+        }
+    }
+    state.hit(Hit::Purged);
+    if !state.in_flight.is_empty() {
+        state.hit(Hit::R17PurgeAgainstArrival);
+    }
+}
+
+fn conflict(state: &mut State, opens: bool, purges: bool) {
+    let hit = match state.job().map(|job| job.kind.clone()) {
+        Some(Kind::Report(_)) if opens => Hit::R1TwoFirstArrivals,
+        Some(Kind::Report(_)) if purges => Hit::R17PurgeAgainstArrival,
+        Some(Kind::Report(_)) => Hit::R3LastTwoAtOnce,
+        Some(Kind::Purge) => Hit::R17PurgeAgainstArrival,
+        Some(Kind::Notify) => Hit::R12TwoNotifies,
+        _ => Hit::R5TwoTimers,
+    };
+    state.hit(hit);
+}
+
+pub(crate) fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}

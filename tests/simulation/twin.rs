@@ -1,0 +1,101 @@
+//! The same reports without a fault: where the schedule leaves no choice, the pushes end the same.
+
+use crate::checker::Rows;
+use crate::plan::{Plan, Report};
+use crate::world::Sim;
+use acr_fanin::keys;
+use fan_in::{Correlation, Push, Status};
+
+/// Between "in time" and "late" there has to be more than any fault moves an arrival by.
+const MARGIN: i64 = 5_000;
+
+fn of_content<'a>(plan: &'a Plan, digest: char) -> impl Iterator<Item = &'a Report> {
+    plan.reports.iter().filter(move |r| r.digest == digest)
+}
+
+fn digests(plan: &Plan) -> Vec<char> {
+    let mut all: Vec<char> = plan.pushes.iter().map(|p| p.digest).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn pushes(rows: &Rows, digest: char) -> Vec<&Push> {
+    let text = format!("sha256:{}", digest.to_string().repeat(64));
+    let of = |p: &&Push| p.image.digest.as_ref().is_some_and(|d| d.as_str() == text);
+    rows.pushes.iter().filter(of).collect()
+}
+
+/// The reports that got into the store, if it is clear what has to become of them: none arrived near a
+/// deadline, every one of them could have been in the order it was sent in.
+pub(crate) fn stored_reports(sim: &Sim, rows: &Rows) -> Option<Vec<Report>> {
+    let plan = sim.plan();
+    let odd = plan.change.is_some() || plan.retention < 3_600_000;
+    let calm = plan.weather.error_before + plan.weather.error_after + plan.weather.crash == 0;
+    if odd || calm || plan.correlation == Correlation::Id {
+        return None;
+    }
+    let mut stored = Vec::new();
+    for digest in digests(&plan) {
+        let reals = plan.pushes.iter().filter(|p| p.digest == digest).count();
+        let found = pushes(rows, digest);
+        if reals > 1 || found.len() > 1 {
+            return None;
+        }
+        let Some(push) = found.first() else { continue };
+        for report in of_content(&plan, digest) {
+            let id = keys::event(&report.id);
+            let events = || push.arrivals.iter().chain(&push.repeats);
+            let Some(event) =
+                events().find(|a| a.region == report.region && a.ids.contains(&id))
+            else {
+                continue;
+            };
+            let planned_late = report.at.cast_signed() - push_start(&plan, digest)
+                > plan.timeout.cast_signed();
+            let deadline = push.deadline.as_millis();
+            let clear = if planned_late {
+                event.late && event.received.as_millis() > deadline + MARGIN
+            } else {
+                !event.late && event.received.as_millis() < deadline - MARGIN
+            };
+            if !clear && !report.is_copy {
+                return None;
+            }
+            stored.push(report.clone());
+        }
+    }
+    superseding_is_clear(&plan, rows).then_some(stored)
+}
+
+fn push_start(plan: &Plan, digest: char) -> i64 {
+    plan.pushes.iter().find(|p| p.digest == digest).map_or(0, |p| p.start.cast_signed())
+}
+
+/// Every other push of the tag opened well before or well after each one's deadline.
+fn superseding_is_clear(plan: &Plan, rows: &Rows) -> bool {
+    let late_timer = 120_000;
+    rows.pushes.iter().all(|push| {
+        let deadline = push.deadline.as_millis();
+        push.status == Status::Completed
+            || rows.pushes.iter().filter(|other| other.id != push.id).all(|other| {
+                let opened = other.first_seen.as_millis();
+                opened < deadline - MARGIN || opened > deadline + late_timer
+            })
+    }) && plan.pushes.windows(2).all(|two| two[1].start > two[0].start + 2_500)
+}
+
+pub(crate) fn compare(sim: &Sim, rows: &Rows, calm: &Rows) {
+    let plan = sim.plan();
+    for digest in digests(&plan) {
+        let end = |rows: &Rows| -> Vec<&'static str> {
+            pushes(rows, digest).iter().map(|p| p.status.as_str()).collect()
+        };
+        let (with, without) = (end(rows), end(calm));
+        if with != without {
+            sim.state().violated(format!(
+                "{digest} ends {with:?}, and without faults {without:?}"
+            ));
+        }
+    }
+}
