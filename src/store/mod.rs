@@ -168,7 +168,8 @@ impl Store {
             .and_then(|row| Some(Stored { value: PushId::parse(&row.doc)?, version: row.version })))
     }
 
-    /// Writes what an arrival came to. `earlier` is what was read of the earlier push that it changes.
+    /// Writes what an arrival came to. `earlier` is what was read of the earlier push that it changes, `marks`
+    /// the row of its tag, if its place there changes.
     ///
     /// # Errors
     /// As [`Rows::write`]; [`StoreError::Broken`] when the write would break a law.
@@ -181,6 +182,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         let newest = &outcome.family.newest;
         let mut write = Write::new(self);
+        if let (Change::Newest | Change::Earlier, Some(marks)) = (outcome.change, marks) {
+            write.mark(outcome.push(), Some(marks))?;
+        }
         match outcome.change {
             Change::Nothing => return Ok(()),
             Change::Newest => write.changed(before.map(|b| &b.value.newest), newest)?,
@@ -403,23 +407,29 @@ impl<'a> Write<'a> {
         if let Some(digest) = &image.digest {
             self.put(keys::digest(&image.repository, digest), push.id.to_string());
         }
-        if let Some(tag) = &image.tag {
-            let Order { first_event, first_seen } = push.order();
-            let mut all = vec![Mark {
-                push: push.id,
-                registry: image.registry.as_ref().map(|r| r.as_str().to_owned()),
-                digest: image.digest.as_ref().map(|d| d.as_str().to_owned()),
-                first_event,
-                first_seen,
-            }];
-            all.extend(marks.map(|m| m.value.clone()).unwrap_or_default());
-            all.sort_by_key(|m| std::cmp::Reverse((m.first_event, m.first_seen)));
-            all.truncate(MARKS_MAX);
-            let (key, doc) = (keys::tag(&image.repository, tag), row::write_marks(&all)?);
-            match marks {
-                Some(marks) => self.replace(key, doc, &marks.version),
-                None => self.insert(key, doc),
-            }
+        self.mark(push, marks)
+    }
+
+    /// Its place among the newest pushes of its tag.
+    fn mark(&mut self, push: &Push, marks: Option<&Stored<Vec<Mark>>>) -> Result<(), StoreError> {
+        let image = &push.image;
+        let Some(tag) = &image.tag else { return Ok(()) };
+        let Order { first_event, first_seen } = push.order();
+        let mut all = vec![Mark {
+            push: push.id,
+            registry: image.registry.as_ref().map(|r| r.as_str().to_owned()),
+            digest: image.digest.as_ref().map(|d| d.as_str().to_owned()),
+            first_event,
+            first_seen,
+        }];
+        let others = marks.iter().flat_map(|m| &m.value).filter(|m| m.push != push.id);
+        all.extend(others.cloned());
+        all.sort_by_key(|m| std::cmp::Reverse((m.first_event, m.first_seen)));
+        all.truncate(MARKS_MAX);
+        let (key, doc) = (keys::tag(&image.repository, tag), row::write_marks(&all)?);
+        match marks {
+            Some(marks) => self.replace(key, doc, &marks.version),
+            None => self.insert(key, doc),
         }
         Ok(())
     }

@@ -428,7 +428,7 @@ pub struct Mark {
     pub push: PushId,
     pub registry: Option<String>,
     pub digest: Option<String>,
-    /// The earliest event known when the push opened: it can only have become earlier since.
+    /// The push's earliest event, or a later one: it may have become earlier since.
     pub first_event: Timestamp,
     pub first_seen: Timestamp,
 }

@@ -12,6 +12,7 @@ mod instance;
 mod observe;
 mod plan;
 mod rows;
+mod rules;
 mod run;
 mod sinks;
 mod surroundings;

@@ -1,6 +1,7 @@
 //! Looks over the shoulder of every write: what was decided when, and whether a decision was ever changed.
 
 use crate::coverage::Hit;
+use crate::rules;
 use crate::world::{Call, Kind, Sim, State};
 use acr_fanin::ports::{Op, Rows, StoreError, Version};
 use acr_fanin::store::Store;
@@ -8,6 +9,9 @@ use acr_fanin::store::memory::Memory;
 use fan_in::{Family, Push, PushId, RegionSet, Shard, State as Delivery, Status, Timestamp};
 use futures_util::FutureExt;
 use std::sync::Arc;
+
+/// Whoever was told to deliver has this long; clocks may differ by three seconds.
+const HOLD: i64 = 27_000;
 
 /// What the writes have said of a push.
 #[derive(Clone, Copy, Debug)]
@@ -42,13 +46,6 @@ pub(crate) fn is_done(memory: &Memory, call: &Call) -> bool {
     delivery.is_none_or(|d| d.state == Delivery::Done)
 }
 
-/// Is there a marker that says that this push is due by then?
-pub(crate) fn is_marked(memory: &Memory, push: PushId, until: i64) -> bool {
-    let below = format!("!{:013}", until + 1);
-    let rows = at_once(memory.range(push.shard, "!", &below, usize::MAX)).unwrap_or_default();
-    rows.iter().any(|row| row.key.ends_with(&push.to_string()))
-}
-
 /// Is anything due by then?
 pub(crate) fn any_marker(memory: &Memory, until: Option<i64>) -> bool {
     let below = until.map_or_else(|| "\"".to_owned(), |until| format!("!{:013}", until + 1));
@@ -71,6 +68,7 @@ pub(crate) fn write(
         .filter(|op| op.key().starts_with("p:") && op.doc().is_none())
         .map(|op| op.key().to_owned())
         .collect();
+    let rule = rules::rule(sim, memory, shard, &ops);
     let dying: Vec<Family> = gone.iter().filter_map(|key| family(memory, shard, key)).collect();
     let result = at_once(memory.write(shard, ops));
     let mut state = sim.state();
@@ -82,15 +80,18 @@ pub(crate) fn write(
         for (id, status) in &written {
             seen(sim, &mut state, *id, *status);
         }
+        if let Some(rule) = rule {
+            state.hit(rule);
+        }
         dying.iter().for_each(|family| purged(sim, &mut state, family));
     } else {
         conflict(&mut state, opens, !gone.is_empty());
     }
     state.note(|| {
-        format!("{:>7} task {task} writes {written:?} gone {gone:?}: {}", sim.elapsed(), match &result {
-            Ok(_) => "ok",
-            Err(_) => "conflict",
-        })
+        let end = if result.is_ok() { "ok" } else { "conflict" };
+        let written = written.iter().map(|(id, status)| format!(" {id} {}", status.as_str()));
+        let (now, written) = (sim.elapsed(), written.collect::<String>());
+        format!("{now:>7} task {task} writes{written} deletes {gone:?}: {end}")
     });
     result
 }
@@ -103,7 +104,7 @@ fn head(op: &Op) -> Option<(PushId, Status)> {
     Some((id, Status::from_name(rest.split_once('"')?.0)?))
 }
 
-fn family(memory: &Memory, shard: Shard, key: &str) -> Option<Family> {
+pub(crate) fn family(memory: &Memory, shard: Shard, key: &str) -> Option<Family> {
     let content = u128::from_str_radix(key.get(2..34)?, 16).ok()?;
     let content = fan_in::ContentId(content.to_be_bytes());
     match key.get(35..) {
@@ -112,7 +113,11 @@ fn family(memory: &Memory, shard: Shard, key: &str) -> Option<Family> {
             let generation = u64::from_str_radix(generation, 16).ok()?;
             let id = PushId { shard, content, generation };
             let newest = at_once(store(memory).earlier(id)).ok()??.value;
-            Some(Family { newest, past: Vec::new() })
+            // Ids that it is known by too are remembered where events are compared.
+            let family = at_once(store(memory).family(shard, content)).ok().flatten();
+            let past = family.map(|stored| stored.value.past).unwrap_or_default();
+            let past = past.into_iter().filter(|past| past.generation == generation);
+            Some(Family { newest, past: past.collect() })
         }
     }
 }
@@ -125,9 +130,22 @@ fn seen(sim: &Sim, state: &mut State, id: PushId, status: Status) {
     let opened_at = before.map_or(now, |seen| seen.opened_at);
     let newly = was != status;
     let decided_at = decided_at.or_else(|| newly.then_some(now));
-    let notifies = state.job().is_some_and(|job| job.kind == Kind::Notify);
-    let (rung_at, claimed_at) = before.map_or((0, 0), |seen| (seen.rung_at, seen.claimed_at));
-    let claimed_at = if notifies { now } else { claimed_at };
+    let (mut rung_at, mut claimed_at) =
+        before.map_or((0, 0), |seen| (seen.rung_at, seen.claimed_at));
+    if let Some(job) = state.job() {
+        job.wrote.push(id);
+        let sweeps = job.kind == Kind::Sweep && !newly;
+        if job.kind == Kind::Notify {
+            claimed_at = now;
+        }
+        // Whoever was told to deliver has half a minute; the first tick of a process does not know of it.
+        if sweeps && !job.eager && rung_at > claimed_at && now - rung_at < HOLD {
+            state.violated(format!("{id} is rung for twice within the time it was given"));
+        }
+        if sweeps {
+            rung_at = now;
+        }
+    }
     state.truth.pushes.insert(id, Seen { status, decided_at, opened_at, rung_at, claimed_at });
     if !newly {
         return;
@@ -163,7 +181,8 @@ fn purged(sim: &Sim, state: &mut State, family: &Family) {
     if !old || crate::checker::has_work(push) {
         state.violated(format!("{} was deleted, although it was not to go yet", push.id));
     }
-    let events = push.arrivals.iter().chain(&push.repeats);
+    let past = family.past.iter().flat_map(|past| past.arrivals.iter().chain(&past.repeats));
+    let events = push.arrivals.iter().chain(&push.repeats).chain(past);
     for event in events {
         for id in &event.ids {
             state.truth.purged.push((event.region.clone(), *id));

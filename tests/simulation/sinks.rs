@@ -56,13 +56,18 @@ impl SimSink {
         let same = |c: &&Call| c.push == push && c.notice == notice && c.sink == self.name;
         let had_it = state.truth.calls.iter().filter(same).any(|c| c.accepted);
         if had_it && !parcel.claim.repeat {
-            state.violated(format!("{} gets {push}.{notice} again as if for the first time", self.name));
+            state.violated(format!(
+                "{} gets {push}.{notice} again as if for the first time",
+                self.name
+            ));
+        }
+        if parcel.claim.repeat {
+            state.hit(Hit::LeaseRanOut);
         }
         if had_it {
             state.hit(Hit::RepeatedDelivery);
         }
-        let accepted =
-            matches!(fate, Fate::Accept | Fate::AcceptSilently | Fate::AcceptAndHang);
+        let accepted = matches!(fate, Fate::Accept | Fate::AcceptSilently | Fate::AcceptAndHang);
         state.truth.calls.push(Call {
             push,
             notice,
@@ -78,9 +83,11 @@ impl SimSink {
             job.outdated.clone()
         });
         let outdated = outdated.unwrap_or_default();
-        if self.name == DEPLOY && outdated.iter().any(|(older, newer)| {
-            *older == push && self.still_newer(parcel, *newer)
-        }) {
+        if self.name == DEPLOY
+            && outdated
+                .iter()
+                .any(|(older, newer)| *older == push && self.still_newer(parcel, *newer))
+        {
             state.violated(format!("I9: {push} is deployed after a newer push was everywhere"));
         }
         if fate == Fate::Accept {

@@ -2,7 +2,7 @@
 
 use crate::checker::Rows;
 use crate::plan::{Plan, Report};
-use crate::world::Sim;
+use crate::world::{Sim, State};
 use acr_fanin::keys;
 use fan_in::{Correlation, Push, Status};
 
@@ -46,13 +46,12 @@ pub(crate) fn stored_reports(sim: &Sim, rows: &Rows) -> Option<Vec<Report>> {
         for report in of_content(&plan, digest) {
             let id = keys::event(&report.id);
             let events = || push.arrivals.iter().chain(&push.repeats);
-            let Some(event) =
-                events().find(|a| a.region == report.region && a.ids.contains(&id))
+            let Some(event) = events().find(|a| a.region == report.region && a.ids.contains(&id))
             else {
                 continue;
             };
-            let planned_late = report.at.cast_signed() - push_start(&plan, digest)
-                > plan.timeout.cast_signed();
+            let planned_late =
+                report.at.cast_signed() - push_start(&plan, digest) > plan.timeout.cast_signed();
             let deadline = push.deadline.as_millis();
             let clear = if planned_late {
                 event.late && event.received.as_millis() > deadline + MARGIN
@@ -93,8 +92,52 @@ pub(crate) fn compare(sim: &Sim, rows: &Rows, calm: &Rows) {
         };
         let (with, without) = (end(rows), end(calm));
         if with != without {
-            sim.state().violated(format!(
-                "{digest} ends {with:?}, and without faults {without:?}"
+            sim.state().violated(format!("{digest} ends {with:?}, and without faults {without:?}"));
+        }
+    }
+}
+
+/// Where a content was pushed several times and nothing can have confused it, each of its pushes is
+/// completed: every report of it is stored, and no deadline was near.
+pub(crate) fn conserved(state: &State, plan: &Plan, rows: &Rows, found: &mut Vec<String>) {
+    let odd = plan.change.is_some() || plan.retention < 3_600_000;
+    if odd || plan.correlation == Correlation::Id {
+        return;
+    }
+    for digest in digests(plan) {
+        let reals: Vec<_> = plan.pushes.iter().filter(|p| p.digest == digest).collect();
+        let reports: Vec<_> = of_content(plan, digest).filter(|r| !r.is_copy).collect();
+        let others = of_content(plan, digest).any(|r| r.id.starts_with("other"));
+        let by_queue = state.truth.by_queue.iter().any(|r| plan.reports[*r].digest == digest);
+        // Reports by two channels within a second are one event by definition.
+        let close = |a: &&&Report, b: &&&Report| {
+            a.region == b.region
+                && a.real != b.real
+                && a.event_grid != b.event_grid
+                && a.event_time.abs_diff(b.event_time) < 2_000
+        };
+        let merged = reports.iter().any(|a| reports.iter().any(|b| close(&a, &b)));
+        let whole = !merged && reports.len() == reals.len() * plan.regions.len();
+        if reals.len() < 2 || others || by_queue || !whole {
+            continue;
+        }
+        let times: Option<Vec<i64>> = reports
+            .iter()
+            .map(|r| Some(rows.find(&r.region, keys::event(&r.id))?.received.as_millis()))
+            .collect();
+        let Some(times) = times else { continue };
+        let (first, last) = (times.iter().min().copied(), times.iter().max().copied());
+        let span = last.unwrap_or(0) - first.unwrap_or(0);
+        if span + MARGIN > plan.timeout.cast_signed() {
+            continue;
+        }
+        let stored = pushes(rows, digest);
+        let completed = stored.iter().filter(|p| p.status == Status::Completed).count();
+        if completed != reals.len() || stored.len() != reals.len() {
+            found.push(format!(
+                "{digest} was pushed {} times; of {} pushes {completed} are completed",
+                reals.len(),
+                stored.len()
             ));
         }
     }

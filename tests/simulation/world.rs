@@ -39,7 +39,9 @@ pub(crate) enum Kind {
 pub(crate) struct Job {
     pub(crate) kind: Kind,
     pub(crate) instance: usize,
-    pub(crate) begun: i64,
+    /// The process has not done a whole tick yet, so it does not know who was told.
+    pub(crate) eager: bool,
+    pub(crate) wrote: Vec<PushId>,
     pub(crate) commits: u32,
     /// A commit of it decided a push.
     pub(crate) decided: bool,
@@ -91,6 +93,8 @@ pub(crate) struct Truth {
     pub(crate) pushes: BTreeMap<PushId, Seen>,
     /// Events whose push was rightly purged.
     pub(crate) purged: Vec<(Region, EventId)>,
+    /// Reports that have travelled by queue.
+    pub(crate) by_queue: Vec<usize>,
     pub(crate) violations: Vec<String>,
 }
 
@@ -101,6 +105,8 @@ pub(crate) struct State {
     pub(crate) truth: Truth,
     pub(crate) trace: Option<Vec<String>>,
     pub(crate) faulty: bool,
+    /// Every write is looked at closely: in one seed of four.
+    pub(crate) close: bool,
     pub(crate) instances: Vec<Instance>,
     pub(crate) jobs: BTreeMap<TaskId, Job>,
     pub(crate) current: TaskId,
@@ -142,6 +148,7 @@ impl Sim {
             coverage,
             truth: Truth::default(),
             trace: trace.then(Vec::new),
+            close: seed.is_multiple_of(4),
             faulty: plan.weather.crash + plan.weather.error_before + plan.weather.sink > 0,
             instances: Vec::new(),
             jobs: BTreeMap::new(),
@@ -221,6 +228,7 @@ impl Sim {
         let mut state = self.state();
         let Some(job) = state.jobs.remove(&task) else { return };
         let excused = job.errors > 0;
+        state.ended(&job);
         self.unwritten(&mut state, &job, excused);
     }
 
@@ -258,8 +266,12 @@ impl Sim {
         state.down += 1;
         let group = Group::Instance(instance);
         let unborn: Vec<_> = state.spawned.extract_if(.., |(_, of, _)| *of == group).collect();
-        let dead: Vec<TaskId> =
-            state.jobs.iter().filter(|(_, job)| job.instance == instance).map(|(id, _)| *id).collect();
+        let dead: Vec<TaskId> = state
+            .jobs
+            .iter()
+            .filter(|(_, job)| job.instance == instance)
+            .map(|(id, _)| *id)
+            .collect();
         for id in dead {
             let Some(job) = state.jobs.remove(&id) else { continue };
             state.crashed_in(&job);
@@ -324,6 +336,18 @@ impl State {
 
     pub(crate) fn job(&mut self) -> Option<&mut Job> {
         self.jobs.get_mut(&self.current)
+    }
+
+    /// What a job that came to its end has met.
+    fn ended(&mut self, job: &Job) {
+        let accepted = job.calls.iter().filter(|at| self.truth.calls[**at].accepted).count();
+        match job.kind {
+            Kind::Report(_) if job.unsure => self.hit(Hit::R9LostAnswer),
+            Kind::Notify if accepted > 0 && accepted < job.calls.len() => {
+                self.hit(Hit::R15OneSinkOfTwo);
+            }
+            _ => {}
+        }
     }
 
     fn crashed_in(&mut self, job: &Job) {
