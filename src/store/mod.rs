@@ -21,6 +21,7 @@ use crate::keys;
 use crate::limits::ROW_MAX;
 use crate::ports::{Op, Row, Rows, StoreError, Version};
 use fan_in::decide::Change;
+use fan_in::mutant::{self, Mutant};
 use fan_in::{
     ContentId, Digest, Family, Image, Order, Outcome, Past, Push, PushId, RegionSet, Repository,
     Shard, Tag, Timestamp, law,
@@ -213,6 +214,7 @@ impl Store {
     pub async fn save(&self, before: StoredPush, after: Push) -> Result<StoredPush, StoreError> {
         let mut write = Write::new(self);
         write.changed(Some(&before.push), &after)?;
+        let final_row = mutant::is(Mutant::RowDeletedWhenFinal) && after.due().is_none();
         let stored = match before.past {
             Some(past) => {
                 let family = Family { newest: after, past };
@@ -224,6 +226,9 @@ impl Store {
                 StoredPush { push: after, ..before }
             }
         };
+        if final_row && let Some(op) = write.ops.pop() {
+            write.delete(op.key().to_owned(), None);
+        }
         // The push's own row is the last change of the transaction.
         let versions = write.commit(stored.push.id.shard).await?;
         let version = versions.into_iter().next_back().ok_or(StoreError::Conflict)?;
@@ -319,7 +324,7 @@ impl Store {
                 push
             }
         };
-        if push.due().is_some() {
+        if push.due().is_some() && !mutant::is(Mutant::PurgeOfOpenWork) {
             return Ok(false);
         }
         write.delete(list_key(push.first_seen, id), None);
@@ -356,6 +361,12 @@ impl<'a> Write<'a> {
     }
 
     fn replace(&mut self, key: String, doc: String, version: &Version) {
+        if mutant::is(Mutant::BlindWrite)
+            || mutant::is(Mutant::TimeoutWithoutCompareAndSwap)
+                && doc.contains("\"status\":\"timed_out\"")
+        {
+            return self.put(key, doc);
+        }
         self.ops.push(Op::Replace { key, doc, version: version.clone() });
     }
 
@@ -387,7 +398,7 @@ impl<'a> Write<'a> {
         let key = |push: &Push| push.due().map(|due| due_key(due, push.id));
         let (old, new) = (before.and_then(key), key(after));
         if old != new {
-            if let Some(old) = old {
+            if let Some(old) = old.filter(|_| !mutant::is(Mutant::MarkerLeftBehind)) {
                 self.delete(old, None);
             }
             if let Some(new) = new {

@@ -1,5 +1,6 @@
 //! Rows as JSON, and back: reading is total, since whoever can reach the store can write into it.
 
+use crate::keys::hex;
 use crate::ports::StoreError;
 use fan_in::push::Channels;
 use fan_in::{
@@ -157,10 +158,6 @@ fn regions(names: &[String]) -> Read<RegionSet> {
 
 fn names(regions: &RegionSet) -> Vec<String> {
     regions.iter().map(Region::to_string).collect()
-}
-
-fn hex(bytes: [u8; 16]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn unhex(text: &str) -> Read<[u8; 16]> {

@@ -9,6 +9,8 @@ mod checker;
 mod coverage;
 mod executor;
 mod instance;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod observe;
 mod plan;
 mod rows;

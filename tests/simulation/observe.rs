@@ -78,7 +78,7 @@ pub(crate) fn write(
             job.commits += 1;
         }
         for (id, status) in &written {
-            seen(sim, &mut state, *id, *status);
+            seen(sim, &mut state, *id, *status, gone.is_empty());
         }
         if let Some(rule) = rule {
             state.hit(rule);
@@ -122,7 +122,7 @@ pub(crate) fn family(memory: &Memory, shard: Shard, key: &str) -> Option<Family>
     }
 }
 
-fn seen(sim: &Sim, state: &mut State, id: PushId, status: Status) {
+fn seen(sim: &Sim, state: &mut State, id: PushId, status: Status, nothing_goes: bool) {
     let now = sim.now();
     let before = state.truth.pushes.get(&id).copied();
     let was = before.map_or(Status::Waiting, |seen| seen.status);
@@ -134,7 +134,7 @@ fn seen(sim: &Sim, state: &mut State, id: PushId, status: Status) {
         before.map_or((0, 0), |seen| (seen.rung_at, seen.claimed_at));
     if let Some(job) = state.job() {
         job.wrote.push(id);
-        let sweeps = job.kind == Kind::Sweep && !newly;
+        let sweeps = job.kind == Kind::Sweep && !newly && nothing_goes;
         if job.kind == Kind::Notify {
             claimed_at = now;
         }

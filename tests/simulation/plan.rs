@@ -156,7 +156,12 @@ impl Plan {
                 if !whole && !late && chance(rng, 20) {
                     continue;
                 }
-                let after = if late { self.timeout + rng.u64(3_000..40_000) } else { 0 };
+                let after = match rng.u32(..4) {
+                    _ if !late => 0,
+                    0 => self.timeout - rng.u64(..2_000),
+                    1 => self.timeout + rng.u64(40_000..180_000),
+                    _ => self.timeout + rng.u64(3_000..40_000),
+                };
                 let delay = rng.u64(..spread);
                 let event_time = EPOCH + start.cast_signed() + delay.cast_signed();
                 let id = if self.ids_agree {

@@ -1,13 +1,15 @@
 //! The same reports without a fault: where the schedule leaves no choice, the pushes end the same.
 
 use crate::checker::Rows;
-use crate::plan::{Plan, Report};
+use crate::plan::{EPOCH, Plan, Report};
 use crate::world::{Sim, State};
 use acr_fanin::keys;
 use fan_in::{Correlation, Push, Status};
 
 /// Between "in time" and "late" there has to be more than any fault moves an arrival by.
 const MARGIN: i64 = 5_000;
+/// Without faults a push that is overdue is decided within this time.
+const TICK: i64 = 15_000;
 
 fn of_content<'a>(plan: &'a Plan, digest: char) -> impl Iterator<Item = &'a Report> {
     plan.reports.iter().filter(move |r| r.digest == digest)
@@ -50,25 +52,20 @@ pub(crate) fn stored_reports(sim: &Sim, rows: &Rows) -> Option<Vec<Report>> {
             else {
                 continue;
             };
-            let planned_late =
-                report.at.cast_signed() - push_start(&plan, digest) > plan.timeout.cast_signed();
             let deadline = push.deadline.as_millis();
-            let clear = if planned_late {
-                event.late && event.received.as_millis() > deadline + MARGIN
+            let sent = EPOCH + report.at.cast_signed();
+            let clear = if sent > deadline {
+                event.late && sent > deadline + TICK + MARGIN
             } else {
                 !event.late && event.received.as_millis() < deadline - MARGIN
             };
-            if !clear && !report.is_copy {
+            if !clear {
                 return None;
             }
             stored.push(report.clone());
         }
     }
     superseding_is_clear(&plan, rows).then_some(stored)
-}
-
-fn push_start(plan: &Plan, digest: char) -> i64 {
-    plan.pushes.iter().find(|p| p.digest == digest).map_or(0, |p| p.start.cast_signed())
 }
 
 /// Every other push of the tag opened well before or well after each one's deadline.
@@ -114,7 +111,7 @@ pub(crate) fn conserved(state: &State, plan: &Plan, rows: &Rows, found: &mut Vec
             a.region == b.region
                 && a.real != b.real
                 && a.event_grid != b.event_grid
-                && a.event_time.abs_diff(b.event_time) < 2_000
+                && a.event_time.abs_diff(b.event_time) < 6_000
         };
         let merged = reports.iter().any(|a| reports.iter().any(|b| close(&a, &b)));
         let whole = !merged && reports.len() == reals.len() * plan.regions.len();

@@ -3,6 +3,7 @@
 use crate::correlate::DAY;
 use crate::correlate::{Belonging, Load, Older, Takes, correlate, earlier, is_gone, is_same_event};
 use crate::image::Image;
+use crate::mutant::{self, Mutant};
 use crate::notice::{Notice, NoticeKind};
 use crate::push::{Arrival, ContentId, Family, Origin, Past, Push, PushId, Shard, Status};
 use crate::region::{Region, RegionSet};
@@ -173,7 +174,7 @@ fn remember(family: &mut Family, generation: u64, arrival: &Arrival) -> bool {
 }
 
 fn keep_repeat(repeats: &mut Vec<Arrival>, arrival: Arrival) -> bool {
-    let room = repeats.len() < Push::REPEATS_MAX;
+    let room = repeats.len() < Push::REPEATS_MAX && !mutant::is(Mutant::RepeatDropped);
     if room {
         repeats.push(Arrival { late: false, ..arrival });
     }
@@ -192,7 +193,9 @@ fn join(push: &mut Push, mut arrival: Arrival, policy: &Policy, now: Timestamp) 
     arrival.late = push.status != Status::Waiting;
     let region = arrival.region.clone();
     push.arrivals.push(arrival);
-    if push.status == Status::Superseded {
+    if push.status == Status::Superseded
+        || mutant::is(Mutant::LateArrivalIgnored) && push.status == Status::TimedOut
+    {
         return Verdict::Late;
     }
     announce_region(push, region, policy, now);
@@ -399,7 +402,8 @@ pub fn tick(
     }
     ticked.ring =
         push.claimable(now).next().is_some() && (ticked.changed || eager || push.hold_until <= now);
-    if ticked.ring && !ticked.changed {
+    ticked.ring &= !mutant::is(Mutant::SweepDoesNotRing);
+    if ticked.ring && !ticked.changed && !mutant::is(Mutant::SweepWithoutHold) {
         push.hold_until = now + HOLD;
         ticked.changed = true;
     }
