@@ -126,12 +126,11 @@ impl Plan {
 
     fn draw_pushes(&mut self, rng: &mut Rng) {
         let digests = match rng.u32(..12) {
-            0..=2 => "a",
-            3 | 4 => "ab",
-            5 | 6 => "aa",
-            7 | 8 => "aba",
-            9 => "aaa",
-            10 => "abb",
+            0..=4 => "a",
+            5 | 6 => "ab",
+            7 | 8 => "aa",
+            9 => "aba",
+            10 => ["aaa", "abb"][rng.usize(..2)],
             _ => "abc",
         };
         let mut start = rng.u64(..5_000);

@@ -11,7 +11,7 @@ const MARGIN: i64 = 5_000;
 /// Without faults a push that is overdue is decided within this time.
 const TICK: i64 = 15_000;
 
-fn of_content<'a>(plan: &'a Plan, digest: char) -> impl Iterator<Item = &'a Report> {
+fn of_content(plan: &Plan, digest: char) -> impl Iterator<Item = &Report> {
     plan.reports.iter().filter(move |r| r.digest == digest)
 }
 
