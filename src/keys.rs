@@ -15,8 +15,9 @@ fn hash(kind: &str, parts: &[&str]) -> [u8; 16] {
     short
 }
 
-fn hex(bytes: [u8; 16]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+pub(crate) fn hex(bytes: [u8; 16]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Everything about a repository, whatever the registry, lives in one shard.

@@ -5,6 +5,7 @@ use crate::app::{App, Bells, Recorded};
 use crate::intake::{self, Event, Reading, Rules, queued};
 use crate::limits::{RETRY_AFTER_SECONDS, STORAGE_WITHIN};
 use crate::ports::StoreError;
+use fan_in::mutant::{self, Mutant};
 use fan_in::{Region, Verdict};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -55,6 +56,9 @@ async fn one(app: &App, event: &Event, fallback: Fallback) -> Pushed {
             }
             let bells = if recorded.ring { vec![recorded.push.id] } else { Bells::new() };
             Pushed { bells, ..answer.into() }
+        }
+        Err(_) if mutant::is(Mutant::AckBeforeWrite) => {
+            Answer::json(202, json!({ "result": "recorded" })).into()
         }
         Err(error) if travels(&error, fallback) => {
             let queued = vec![queued::to_message(event, app.store().now())];

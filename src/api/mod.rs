@@ -2,6 +2,7 @@
 
 pub mod image_push;
 pub mod metrics;
+pub mod notify;
 pub mod status;
 
 use crate::answer::{Answer, Request};

@@ -8,7 +8,8 @@ use crate::store::Stored;
 use fan_in::decide::Change;
 use fan_in::push::Channels;
 use fan_in::{
-    Arrival, Correlation, Load, Older, Outcome, Push, PushId, Report, Timestamp, Verdict, arrive,
+    Arrival, Correlation, Family, Load, Older, Outcome, Push, PushId, Report, Timestamp, Verdict,
+    arrive,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -134,8 +135,10 @@ impl App {
                 }
             }
         };
-        let opens_tag = outcome.change == Change::Opens && report.image.action.is_push();
-        let marks = match report.image.tag.as_ref().filter(|_| opens_tag) {
+        let is_marked = report.image.action.is_push()
+            && (outcome.change == Change::Opens
+                || is_newer_now(&outcome, family.as_ref(), &loaded));
+        let marks = match report.image.tag.as_ref().filter(|_| is_marked) {
             Some(tag) => store.marks(&report.image.repository, tag).await?,
             None => None,
         };
@@ -147,6 +150,24 @@ impl App {
             Err(error) => Err(Failed { error, outcome: Some(recorded) }),
         }
     }
+}
+
+/// An arrival that takes another's place can make a push newer than its tag's row says; to be older than that
+/// does no harm, since the row is only asked which pushes may be newer.
+fn is_newer_now(
+    outcome: &Outcome,
+    family: Option<&Stored<Family>>,
+    loaded: &BTreeMap<u64, Stored<Push>>,
+) -> bool {
+    let (before, after) = match outcome.change {
+        Change::Newest => (family.map(|f| &f.value.newest), &outcome.family.newest),
+        Change::Earlier => {
+            let after = outcome.push();
+            (loaded.get(&after.id.generation).map(|earlier| &earlier.value), after)
+        }
+        Change::Nothing | Change::Opens => return false,
+    };
+    before.is_some_and(|before| after.order() > before.order())
 }
 
 fn recorded(outcome: &Outcome) -> Recorded {

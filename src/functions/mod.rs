@@ -8,6 +8,7 @@ mod notify;
 mod status;
 
 use crate::answer::Answer;
+use crate::api::notify::bell;
 use crate::app::{App, Bells};
 use crate::config::Config;
 use crate::limits::ENVELOPE_MAX;
@@ -111,5 +112,5 @@ async fn dispatch(handler: &Handler, function: &str, body: Result<Vec<u8>, Unrea
 
 /// Messages that tell `Notify` to deliver.
 fn bell_messages(bells: &Bells) -> impl Iterator<Item = String> + '_ {
-    bells.iter().map(|push| json!({ "push": push.to_string() }).to_string())
+    bells.iter().copied().map(bell)
 }

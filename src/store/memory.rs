@@ -12,7 +12,7 @@ type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 #[derive(Default)]
 struct Table {
-    rows: BTreeMap<(Shard, String), (u64, String)>,
+    shards: BTreeMap<Shard, BTreeMap<String, (u64, String)>>,
     /// Grows with every write, so that a version never comes again.
     version: u64,
 }
@@ -26,7 +26,8 @@ pub struct Memory {
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory").field("rows", &self.table().rows.len()).finish()
+        let rows: usize = self.table().shards.values().map(BTreeMap::len).sum();
+        f.debug_struct("Memory").field("rows", &rows).finish()
     }
 }
 
@@ -44,11 +45,10 @@ impl Memory {
     #[must_use]
     pub fn dump(&self) -> Vec<(Shard, Row)> {
         let table = self.table();
-        table
-            .rows
-            .iter()
-            .map(|((shard, key), (version, doc))| (*shard, row(key, *version, doc)))
-            .collect()
+        let rows = table.shards.iter().flat_map(|(shard, rows)| {
+            rows.iter().map(|(key, (version, doc))| (*shard, row(key, *version, doc)))
+        });
+        rows.collect()
     }
 }
 
@@ -57,8 +57,8 @@ fn row(key: &str, version: u64, doc: &str) -> Row {
 }
 
 fn holds(table: &Table, shard: Shard, op: &Op) -> bool {
-    let found =
-        table.rows.get(&(shard, op.key().to_owned())).map(|(version, _)| version.to_string());
+    let row = table.shards.get(&shard).and_then(|rows| rows.get(op.key()));
+    let found = row.map(|(version, _)| version.to_string());
     match op {
         Op::Insert { .. } => found.is_none(),
         Op::Replace { version, .. } | Op::Delete { version: Some(version), .. } => {
@@ -77,7 +77,8 @@ impl Rows for Memory {
 
     async fn get(&self, shard: Shard, key: &str) -> Result<Option<Row>, StoreError> {
         let table = self.table();
-        Ok(table.rows.get(&(shard, key.to_owned())).map(|(version, doc)| row(key, *version, doc)))
+        let found = table.shards.get(&shard).and_then(|rows| rows.get(key));
+        Ok(found.map(|(version, doc)| row(key, *version, doc)))
     }
 
     async fn range(
@@ -90,10 +91,10 @@ impl Rows for Memory {
         if from >= below {
             return Ok(Vec::new());
         }
-        let bounds = (Included((shard, from.to_owned())), Excluded((shard, below.to_owned())));
         let table = self.table();
-        let rows = table.rows.range(bounds).take(limit);
-        Ok(rows.map(|((_, key), (version, doc))| row(key, *version, doc)).collect())
+        let Some(rows) = table.shards.get(&shard) else { return Ok(Vec::new()) };
+        let rows = rows.range::<str, _>((Included(from), Excluded(below))).take(limit);
+        Ok(rows.map(|(key, (version, doc))| row(key, *version, doc)).collect())
     }
 
     async fn write(&self, shard: Shard, ops: Vec<Op>) -> Result<Vec<Version>, StoreError> {
@@ -104,13 +105,14 @@ impl Rows for Memory {
         table.version += 1;
         let version = table.version;
         let versions = vec![Version(version.to_string()); ops.len()];
+        let rows = table.shards.entry(shard).or_default();
         for op in ops {
             match op {
                 Op::Insert { key, doc } | Op::Replace { key, doc, .. } | Op::Put { key, doc } => {
-                    table.rows.insert((shard, key), (version, doc));
+                    rows.insert(key, (version, doc));
                 }
                 Op::Delete { key, .. } => {
-                    table.rows.remove(&(shard, key));
+                    rows.remove(&key);
                 }
             }
         }

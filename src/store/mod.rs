@@ -21,6 +21,7 @@ use crate::keys;
 use crate::limits::ROW_MAX;
 use crate::ports::{Op, Row, Rows, StoreError, Version};
 use fan_in::decide::Change;
+use fan_in::mutant::{self, Mutant};
 use fan_in::{
     ContentId, Digest, Family, Image, Order, Outcome, Past, Push, PushId, RegionSet, Repository,
     Shard, Tag, Timestamp, law,
@@ -175,7 +176,8 @@ impl Store {
             .and_then(|row| Some(Stored { value: PushId::parse(&row.doc)?, version: row.version })))
     }
 
-    /// Writes what an arrival came to. `earlier` is what was read of the earlier push that it changes.
+    /// Writes what an arrival came to. `earlier` is what was read of the earlier push that it changes, `marks`
+    /// the row of its tag, if its place there changes.
     ///
     /// # Errors
     /// As [`Rows::write`]; [`StoreError::Broken`] when the write would break a law.
@@ -188,6 +190,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         let newest = &outcome.family.newest;
         let mut write = Write::new(self);
+        if let (Change::Newest | Change::Earlier, Some(marks)) = (outcome.change, marks) {
+            write.mark(outcome.push(), Some(marks))?;
+        }
         match outcome.change {
             Change::Nothing => return Ok(()),
             Change::Newest => write.changed(before.map(|b| &b.value.newest), newest)?,
@@ -216,6 +221,7 @@ impl Store {
     pub async fn save(&self, before: StoredPush, after: Push) -> Result<StoredPush, StoreError> {
         let mut write = Write::new(self);
         write.changed(Some(&before.push), &after)?;
+        let final_row = mutant::is(Mutant::RowDeletedWhenFinal) && after.due().is_none();
         let stored = match before.past {
             Some(past) => {
                 let family = Family { newest: after, past };
@@ -227,6 +233,9 @@ impl Store {
                 StoredPush { push: after, ..before }
             }
         };
+        if final_row && let Some(op) = write.ops.pop() {
+            write.delete(op.key().to_owned(), None);
+        }
         // The push's own row is the last change of the transaction.
         let versions = write.commit(stored.push.id.shard).await?;
         let version = versions.into_iter().next_back().ok_or(StoreError::Conflict)?;
@@ -339,7 +348,7 @@ impl Store {
                 push
             }
         };
-        if push.due().is_some() {
+        if push.due().is_some() && !mutant::is(Mutant::PurgeOfOpenWork) {
             return Ok(false);
         }
         write.delete(list_key(push.first_seen, id), None);
@@ -376,6 +385,12 @@ impl<'a> Write<'a> {
     }
 
     fn replace(&mut self, key: String, doc: String, version: &Version) {
+        if mutant::is(Mutant::BlindWrite)
+            || mutant::is(Mutant::TimeoutWithoutCompareAndSwap)
+                && doc.contains("\"status\":\"timed_out\"")
+        {
+            return self.put(key, doc);
+        }
         self.ops.push(Op::Replace { key, doc, version: version.clone() });
     }
 
@@ -407,7 +422,7 @@ impl<'a> Write<'a> {
         let key = |push: &Push| push.due().map(|due| due_key(due, push.id));
         let (old, new) = (before.and_then(key), key(after));
         if old != new {
-            if let Some(old) = old {
+            if let Some(old) = old.filter(|_| !mutant::is(Mutant::MarkerLeftBehind)) {
                 self.delete(old, None);
             }
             if let Some(new) = new {
@@ -427,29 +442,35 @@ impl<'a> Write<'a> {
         if let Some(digest) = &image.digest {
             self.put(keys::digest(&image.repository, digest), push.id.to_string());
         }
-        if let Some(tag) = &image.tag {
-            let Order { first_event, first_seen } = push.order();
-            let mut all = vec![Mark {
-                push: push.id,
-                registry: image.registry.as_ref().map(|r| r.as_str().to_owned()),
-                digest: image.digest.as_ref().map(|d| d.as_str().to_owned()),
-                first_event,
-                first_seen,
-            }];
-            all.extend(marks.map(|m| m.value.clone()).unwrap_or_default());
-            all.sort_by_key(|m| std::cmp::Reverse((m.first_event, m.first_seen)));
-            let mut of_registry: BTreeMap<Option<String>, usize> = BTreeMap::new();
-            all.retain(|mark| {
-                let marks = of_registry.entry(mark.registry.clone()).or_default();
-                *marks += 1;
-                *marks <= MARKS_OF_REGISTRY_MAX
-            });
-            all.truncate(MARKS_MAX);
-            let (key, doc) = (keys::tag(&image.repository, tag), row::write_marks(&all)?);
-            match marks {
-                Some(marks) => self.replace(key, doc, &marks.version),
-                None => self.insert(key, doc),
-            }
+        self.mark(push, marks)
+    }
+
+    /// Its place among the newest pushes of its tag.
+    fn mark(&mut self, push: &Push, marks: Option<&Stored<Vec<Mark>>>) -> Result<(), StoreError> {
+        let image = &push.image;
+        let Some(tag) = &image.tag else { return Ok(()) };
+        let Order { first_event, first_seen } = push.order();
+        let mut all = vec![Mark {
+            push: push.id,
+            registry: image.registry.as_ref().map(|r| r.as_str().to_owned()),
+            digest: image.digest.as_ref().map(|d| d.as_str().to_owned()),
+            first_event,
+            first_seen,
+        }];
+        let others = marks.iter().flat_map(|m| &m.value).filter(|m| m.push != push.id);
+        all.extend(others.cloned());
+        all.sort_by_key(|m| std::cmp::Reverse((m.first_event, m.first_seen)));
+        let mut of_registry: BTreeMap<Option<String>, usize> = BTreeMap::new();
+        all.retain(|mark| {
+            let marks = of_registry.entry(mark.registry.clone()).or_default();
+            *marks += 1;
+            *marks <= MARKS_OF_REGISTRY_MAX
+        });
+        all.truncate(MARKS_MAX);
+        let (key, doc) = (keys::tag(&image.repository, tag), row::write_marks(&all)?);
+        match marks {
+            Some(marks) => self.replace(key, doc, &marks.version),
+            None => self.insert(key, doc),
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Rows as JSON, and back: reading is total, since whoever can reach the store can write into it.
 
+use crate::keys::hex;
 use crate::ports::StoreError;
 use fan_in::push::Channels;
 use fan_in::{
@@ -157,10 +158,6 @@ fn regions(names: &[String]) -> Read<RegionSet> {
 
 fn names(regions: &RegionSet) -> Vec<String> {
     regions.iter().map(Region::to_string).collect()
-}
-
-fn hex(bytes: [u8; 16]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn unhex(text: &str) -> Read<[u8; 16]> {
@@ -428,7 +425,7 @@ pub struct Mark {
     pub push: PushId,
     pub registry: Option<String>,
     pub digest: Option<String>,
-    /// The earliest event known when the push opened: it can only have become earlier since.
+    /// The push's earliest event, or a later one: it may have become earlier since.
     pub first_event: Timestamp,
     pub first_seen: Timestamp,
 }

@@ -209,6 +209,37 @@ async fn a_deploying_sink_never_hears_of_an_older_push_after_a_newer_one() {
 }
 
 #[tokio::test]
+async fn a_push_that_turns_out_to_be_newer_than_it_looked_is_newer_for_a_deploying_sink_too() {
+    let deploy = Plan::deploying("deploy");
+    let world = World::new(&THREE, &[&deploy]);
+    let begin = world.now();
+    let arrive = async |digest, region, id, minute: u32| {
+        let mut event = world.event("v1", digest, region, id);
+        event.event_time = Some(begin + minute * MINUTE);
+        world.app.record_arrival(&event, None, WITHIN).await.unwrap()
+    };
+    world.pass(5 * MINUTE);
+    // An older push of the same content reported by one region; then the newer one takes its place.
+    arrive('b', "westeurope", "b-0", 0).await;
+    arrive('b', "eastus", "b-1", 5).await;
+    assert_eq!(arrive('b', "westeurope", "b-1", 5).await.verdict, Verdict::Recorded);
+    let new = arrive('b', "northeurope", "b-1", 5).await;
+    assert_eq!(new.verdict, Verdict::Completed);
+    world.app.deliver(new.push.id).await.unwrap();
+    for region in ["westeurope", "eastus"] {
+        arrive('a', region, "a", 1).await;
+    }
+    let old = arrive('a', "northeurope", "a", 1).await;
+    assert_eq!(old.verdict, Verdict::Completed);
+    world.app.deliver(old.push.id).await.unwrap();
+    assert_eq!(deploy.heard(), ["completed"]);
+    assert_eq!(
+        world.push(old.push.id).await.notices[0].deliveries[0].result.as_deref(),
+        Some("superseded")
+    );
+}
+
+#[tokio::test]
 async fn a_region_that_is_removed_is_no_longer_waited_for_after_a_restart() {
     let slack = Plan::new("slack");
     let mut world = World::new(&THREE, &[&slack]);

@@ -4,6 +4,7 @@
 //! agree. The six rules are tried in order, the first that fits decides; they are told in full in
 //! `docs/ARCHITECTURE.md`.
 
+use crate::mutant::{self, Mutant};
 use crate::push::{Arrival, Family, Past, Push, Status};
 use crate::time::Timestamp;
 use alloc::collections::BTreeMap;
@@ -186,6 +187,9 @@ fn by_content(
         }
     }
     // Rule 6.
+    if mutant::is(Mutant::UnknownIdGoesToOlderPush) {
+        return Ok(Belonging::To(newest.id.generation, Tie::Known));
+    }
     Ok(Belonging::Opens(Takes::RecentRepeatsAndLateArrivals))
 }
 

@@ -4,6 +4,7 @@ use crate::correlate::{
     Belonging, DAY, Load, Older, Takes, Tie, correlate, earlier, is_gone, is_same_event,
 };
 use crate::image::Image;
+use crate::mutant::{self, Mutant};
 use crate::notice::{Notice, NoticeKind};
 use crate::push::{Arrival, ContentId, Family, Origin, Past, Push, PushId, Shard, Status};
 use crate::region::{Region, RegionSet};
@@ -146,7 +147,7 @@ fn remember(family: &mut Family, generation: u64, arrival: &Arrival) -> bool {
 }
 
 fn keep_repeat(repeats: &mut Vec<Arrival>, arrival: Arrival) -> bool {
-    let room = repeats.len() < Push::REPEATS_MAX;
+    let room = repeats.len() < Push::REPEATS_MAX && !mutant::is(Mutant::RepeatDropped);
     if room {
         repeats.push(Arrival { late: false, ..arrival });
     }
@@ -187,7 +188,9 @@ fn join(
     let push = earlier.unwrap_or(&mut family.newest);
     let region = arrival.region.clone();
     push.arrivals.push(arrival);
-    if push.status == Status::Superseded {
+    if push.status == Status::Superseded
+        || mutant::is(Mutant::LateArrivalIgnored) && push.status == Status::TimedOut
+    {
         return Verdict::Late;
     }
     announce_region(push, region, policy, now);
@@ -406,9 +409,13 @@ pub fn tick(
         ticked.changed = true;
     }
     let is_free = ticked.changed || eager || push.hold_until <= now;
-    if is_free && push.claimable(now).next().is_some() {
+    if is_free && push.claimable(now).next().is_some() && !mutant::is(Mutant::SweepDoesNotRing) {
+        ticked.ring = true;
+        if mutant::is(Mutant::SweepWithoutHold) {
+            return ticked;
+        }
         push.hold_until = now + HOLD;
-        ticked = Ticked { changed: true, ring: true };
+        ticked.changed = true;
     }
     ticked
 }

@@ -1,5 +1,6 @@
 //! One notice on its way to one sink.
 
+use crate::mutant::{self, Mutant};
 use crate::push::Push;
 use crate::time::Timestamp;
 use alloc::string::String;
@@ -151,8 +152,11 @@ impl Push {
                     continue;
                 }
                 delivery.unsure |= matches!(delivery.state, State::Sending { .. });
+                delivery.unsure &= !mutant::is(Mutant::RepeatNotSaid);
                 delivery.attempts = delivery.attempts.saturating_add(1);
-                delivery.state = State::Sending { until: now + lease };
+                if !mutant::is(Mutant::NoLease) {
+                    delivery.state = State::Sending { until: now + lease };
+                }
                 let (sink, attempt, repeat) =
                     (delivery.sink.clone(), delivery.attempts, delivery.unsure);
                 claims.push(Claim { notice, sink, attempt, repeat });
@@ -169,6 +173,7 @@ impl Push {
         };
         let current =
             delivery.attempts == claim.attempt && matches!(delivery.state, State::Sending { .. });
+        let current = current || mutant::is(Mutant::NoLease);
         match attempt {
             Attempt::Accepted { result } if delivery.state != State::Done => {
                 (delivery.state, delivery.result, delivery.last_error) =
@@ -177,6 +182,14 @@ impl Push {
             Attempt::Refused { error, retry_after } if current => {
                 delivery.state = retry.next(delivery.attempts, retry_after, now);
                 delivery.last_error = Some(error);
+                if mutant::is(Mutant::GivenUpTooEarly) {
+                    delivery.state = State::Dead;
+                }
+                if mutant::is(Mutant::RetryOfAllSinks) {
+                    for other in &mut notice.deliveries {
+                        other.state = State::Pending { next_at: now };
+                    }
+                }
             }
             Attempt::Unknown { error } if current => {
                 delivery.unsure = true;

@@ -19,6 +19,7 @@ pub mod decide;
 pub mod delivery;
 pub mod image;
 pub mod law;
+pub mod mutant;
 pub mod notice;
 pub mod push;
 pub mod region;

@@ -2,6 +2,7 @@
 
 use crate::delivery::State;
 use crate::image::Image;
+use crate::mutant::{self, Mutant};
 use crate::notice::Notice;
 use crate::region::{Region, RegionSet};
 use crate::time::Timestamp;
@@ -55,11 +56,8 @@ pub struct PushId {
 
 impl fmt::Display for PushId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}", self.shard.0)?;
-        for byte in self.content.0 {
-            write!(f, "{byte:02x}")?;
-        }
-        write!(f, "{:011x}", self.generation)
+        let (shard, content) = (self.shard.0, u128::from_be_bytes(self.content.0));
+        write!(f, "{shard:x}{content:032x}{:011x}", self.generation)
     }
 }
 
@@ -73,10 +71,7 @@ impl PushId {
         if text.len() != Self::DIGITS || !text.bytes().all(hex) {
             return None;
         }
-        let mut content = [0; 16];
-        for (i, byte) in content.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[1 + 2 * i..3 + 2 * i], 16).ok()?;
-        }
+        let content = u128::from_str_radix(&text[1..33], 16).ok()?.to_be_bytes();
         Some(Self {
             shard: Shard(u8::from_str_radix(&text[..1], 16).ok()?),
             content: ContentId(content),
@@ -287,6 +282,7 @@ impl Push {
             }
             State::Done | State::Dead => None,
         });
+        let work = work.filter(|_| !mutant::is(Mutant::OutboxOutsideDue));
         work.chain(deadline).min()
     }
 }

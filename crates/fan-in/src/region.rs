@@ -21,10 +21,15 @@ impl Region {
     /// # Errors
     /// When nothing is left without spaces, or anything but letters, digits and hyphens is in it.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        // Nearly always it is written so already.
+        if !text.is_empty() && text.len() <= Self::CHARS_MAX && text.bytes().all(plain) {
+            return Ok(Self(String::from(text)));
+        }
         let name: String =
             text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
         let fits = !name.is_empty() && name.len() <= Self::CHARS_MAX;
-        if fits && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        if fits && name.bytes().all(plain) {
             Ok(Self(name))
         } else {
             Err(Invalid("a region name is letters and digits, such as westeurope"))

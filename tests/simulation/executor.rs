@@ -1,0 +1,132 @@
+//! One thread, and one source of chance: which of the tasks that can go on goes on, and which process dies
+//! at which await, is drawn from the seed.
+
+use crate::world::{Group, Sim};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type TaskId = u32;
+
+struct Task {
+    group: Group,
+    work: Work,
+    waker: Waker,
+    flag: Arc<Flag>,
+}
+
+#[derive(Default)]
+struct Ready {
+    tasks: Vec<TaskId>,
+    /// Set while nothing can go on: then a task that can has to wake the runtime.
+    parked: Option<Waker>,
+}
+
+struct Flag {
+    task: TaskId,
+    queued: AtomicBool,
+    ready: Arc<Mutex<Ready>>,
+}
+
+impl Flag {
+    fn raise(&self) {
+        if !self.queued.swap(true, Ordering::Relaxed) {
+            let mut ready = self.ready.lock().unwrap();
+            ready.tasks.push(self.task);
+            if let Some(runtime) = ready.parked.take() {
+                runtime.wake();
+            }
+        }
+    }
+}
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.raise();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.raise();
+    }
+}
+
+/// Runs everything that is spawned until the first task, `director`, is done. What is left then is dropped.
+pub(crate) async fn run(sim: Sim, director: Work) {
+    let ready: Arc<Mutex<Ready>> = Arc::default();
+    let mut tasks: BTreeMap<TaskId, Task> = BTreeMap::new();
+    let first = sim.spawn(Group::World, director);
+    let step = poll_fn(move |cx| {
+        sim.look_at_the_clock();
+        loop {
+            for (id, group, work) in sim.take_spawned() {
+                let queued = AtomicBool::new(false);
+                let flag = Arc::new(Flag { task: id, queued, ready: Arc::clone(&ready) });
+                flag.raise();
+                let waker = Waker::from(Arc::clone(&flag));
+                tasks.insert(id, Task { group, work, waker, flag });
+            }
+            let Some(id) = pick(&ready, &sim, cx) else { return Poll::Pending };
+            let Some(task) = tasks.get_mut(&id) else { continue };
+            if sim.dies(task.group, id) {
+                bury(&sim, &mut tasks);
+                continue;
+            }
+            task.flag.queued.store(false, Ordering::Relaxed);
+            sim.enter(id);
+            if task.work.as_mut().poll(&mut Context::from_waker(&task.waker)).is_ready() {
+                let done = tasks.remove(&id);
+                sim.leave(id);
+                drop(done);
+                if id == first {
+                    tasks.clear();
+                    return Poll::Ready(());
+                }
+            }
+            bury(&sim, &mut tasks);
+        }
+    });
+    // One poll of this runs many tasks: none of them may be told that it has had its share.
+    tokio::task::unconstrained(step).await;
+}
+
+/// Drops what belongs to processes that have died.
+fn bury(sim: &Sim, tasks: &mut BTreeMap<TaskId, Task>) {
+    for group in sim.take_killed() {
+        let dead: Vec<_> = tasks.extract_if(.., |_, task| task.group == group).collect();
+        drop(dead);
+    }
+}
+
+fn pick(ready: &Mutex<Ready>, sim: &Sim, cx: &Context<'_>) -> Option<TaskId> {
+    let mut ready = ready.lock().unwrap();
+    match ready.tasks.len() {
+        0 => {
+            ready.parked = Some(cx.waker().clone());
+            None
+        }
+        1 => ready.tasks.pop(),
+        // Timers that end together wake in an order of the runtime's own, which is not to matter.
+        many => {
+            ready.tasks.sort_unstable();
+            Some(ready.tasks.swap_remove(sim.draw(many)))
+        }
+    }
+}
+
+/// Lets others go first.
+pub(crate) async fn step_aside() {
+    let mut once = false;
+    poll_fn(|cx| {
+        if once {
+            return Poll::Ready(());
+        }
+        once = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,249 @@
+//! One process of ours, and the host around it: what is asked of it, and what becomes of its answers.
+
+use crate::coverage::Hit;
+use crate::executor::{TaskId, step_aside};
+use crate::observe;
+use crate::plan::{DEPLOY, Home, Plan, SINK_TIMEOUT};
+use crate::rows::FaultyRows;
+use crate::sinks::SimSink;
+use crate::world::{Group, Job, Kind, Sim, State};
+use acr_fanin::answer::{Answer, Request};
+use acr_fanin::api::image_push::{Fallback, image_push};
+use acr_fanin::api::notify::{Heard, bell, notify};
+use acr_fanin::app::{App, Parts};
+use acr_fanin::intake::Rules;
+use acr_fanin::ports::Sink;
+use acr_fanin::store::Store;
+use fan_in::PushId;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+impl Sim {
+    /// A process starts, with the settings of this moment.
+    pub(crate) fn start(&self, instance: usize) {
+        let mut state = self.state();
+        let plan = Arc::clone(&state.plan);
+        let regions = state.instances[instance].regions.clone();
+        let rows =
+            FaultyRows { sim: self.clone(), inner: self.memory.clone(), skew: plan.skew[instance] };
+        let sink =
+            |name: &&'static str| Arc::new(SimSink { sim: self.clone(), name }) as Arc<dyn Sink>;
+        let app = App::new(Parts {
+            store: Store::new(Arc::new(rows), regions.clone()),
+            policy: plan.policy(&regions),
+            retry: Plan::retry(),
+            sink_timeout: SINK_TIMEOUT,
+            retention: Duration::from_millis(plan.retention),
+            sinks: plan.sinks.iter().map(sink).collect(),
+        });
+        let rules = Rules { regions, correlation: plan.correlation, ..Rules::default() };
+        let slot = &mut state.instances[instance];
+        slot.app = Some(Arc::new(app));
+        slot.rules = Arc::new(rules);
+        slot.swept = false;
+        state.note(|| format!("{:>7} instance {instance} starts", self.elapsed()));
+        if state.faulty && self.elapsed() > 0 {
+            state.hit(Hit::CrashAtStart);
+        }
+    }
+
+    /// One of those that are up.
+    pub(crate) fn any_instance(&self) -> Option<usize> {
+        let mut state = self.state();
+        let up: Vec<usize> =
+            (0..state.instances.len()).filter(|i| state.instances[*i].app.is_some()).collect();
+        (!up.is_empty()).then(|| up[state.rng.usize(..up.len())])
+    }
+
+    fn app(&self, instance: usize) -> Option<(Arc<App>, Arc<Rules>)> {
+        let state = self.state();
+        let slot = &state.instances[instance];
+        Some((Arc::clone(slot.app.as_ref()?), Arc::clone(&slot.rules)))
+    }
+
+    fn begin(&self, task: TaskId, kind: Kind, instance: usize) {
+        let outdated = if kind == Kind::Notify { self.outdated() } else { Vec::new() };
+        let mut state = self.state();
+        let rivals = state.jobs.values().filter(|job| job.kind == kind).count();
+        match kind {
+            Kind::Sweep if rivals > 0 => state.hit(Hit::R5TwoTimers),
+            _ => {}
+        }
+        let eager = !state.instances[instance].swept;
+        state.jobs.insert(task, Job::new(kind, instance, eager, outdated));
+    }
+
+    /// Pairs of pushes of which the newer one is everywhere: from now on the older one is not deployed.
+    fn outdated(&self) -> Vec<(PushId, PushId)> {
+        let ids: Vec<(PushId, bool)> = {
+            let state = self.state();
+            if !state.plan.sinks.contains(&DEPLOY) || state.truth.pushes.len() < 2 {
+                return Vec::new();
+            }
+            state.truth.pushes.iter().map(|(id, seen)| (*id, seen.status.is_everywhere())).collect()
+        };
+        let pushes: Vec<_> = ids
+            .iter()
+            .filter_map(|(id, everywhere)| Some((observe::push(&self.memory, *id)?, *everywhere)))
+            .collect();
+        let newer = pushes.iter().filter(|(_, everywhere)| *everywhere);
+        let pairs = newer.flat_map(|(newer, _)| {
+            pushes
+                .iter()
+                .filter(|(older, _)| older.order() < newer.order())
+                .map(|(older, _)| (older.id, newer.id))
+        });
+        pairs.collect()
+    }
+
+    /// A registry's request, and the host's part in answering it.
+    pub(crate) fn push_request(
+        &self,
+        instance: usize,
+        report: usize,
+        request: Request,
+    ) -> Option<oneshot::Receiver<Answer>> {
+        let (app, rules) = self.app(instance)?;
+        let (answer, answered) = oneshot::channel();
+        let sim = self.clone();
+        let home = self.plan().home;
+        let fallback = if home == Home::Functions { Fallback::Queue } else { Fallback::Refuse };
+        let work = async move {
+            let pushed = image_push(&app, &rules, &request, fallback).await;
+            step_aside().await;
+            let mut accepted = true;
+            if !pushed.queued.is_empty() {
+                sim.state().truth.by_queue.push(report);
+            }
+            for message in pushed.queued {
+                accepted &= sim.enqueue(message);
+            }
+            for push in pushed.bells {
+                accepted &= sim.ring(instance, push);
+            }
+            if let Some(job) = sim.state().job() {
+                job.rung = true;
+            }
+            step_aside().await;
+            // A queue output that fails turns the answer into a 500.
+            let failed = Answer::error(500, "simulated");
+            // The sender may have gone.
+            answer.send(if accepted { pushed.answer } else { failed }).unwrap_or_default();
+        };
+        let task = self.spawn(Group::Instance(instance), Box::pin(work));
+        self.begin(task, Kind::Report(report), instance);
+        Some(answered)
+    }
+
+    /// Somebody has to deliver: a message under Functions, a channel in the process standalone.
+    pub(crate) fn ring(&self, instance: usize, push: PushId) -> bool {
+        match self.plan().home {
+            Home::Functions => self.enqueue(bell(push)),
+            Home::Standalone => {
+                if self.state().strikes(3, Hit::BellLost) {
+                    return true;
+                }
+                let Some((app, _)) = self.app(instance) else { return true };
+                let work = async move { app.deliver(push).await.unwrap_or_default() };
+                let task = self.spawn(Group::Instance(instance), Box::pin(work));
+                self.begin(task, Kind::Notify, instance);
+                true
+            }
+        }
+    }
+
+    /// The queue gives a message to `Notify`.
+    pub(crate) fn hear(&self, instance: usize, message: &str) -> Option<oneshot::Receiver<Heard>> {
+        let (app, _) = self.app(instance)?;
+        let (answer, answered) = oneshot::channel();
+        let message = serde_json::from_str(message).ok();
+        let work = async move {
+            let heard = notify(&app, message.as_ref()).await;
+            step_aside().await;
+            answer.send(heard).unwrap_or_default();
+        };
+        let task = self.spawn(Group::Instance(instance), Box::pin(work));
+        self.begin(task, Kind::Notify, instance);
+        Some(answered)
+    }
+
+    pub(crate) fn tick(&self, instance: usize) {
+        let Some((app, _)) = self.app(instance) else { return };
+        let sim = self.clone();
+        let work = async move {
+            let swept = app.sweep().await;
+            let bells = swept.map(|swept| {
+                sim.swept(instance, &swept.bells);
+                swept.bells
+            });
+            step_aside().await;
+            for push in bells.unwrap_or_default() {
+                sim.ring(instance, push);
+            }
+        };
+        let task = self.spawn(Group::Instance(instance), Box::pin(work));
+        self.begin(task, Kind::Sweep, instance);
+    }
+
+    /// A tick that rings has written down that it does.
+    fn swept(&self, instance: usize, bells: &[PushId]) {
+        let mut state = self.state();
+        let Some(job) = state.job().cloned() else { return };
+        if let Some(push) = bells.iter().find(|push| !job.wrote.contains(push)) {
+            state.violated(format!("a tick rings for {push}, and nobody else can know"));
+        }
+        if job.errors == 0 {
+            state.instances[instance].swept = true;
+        }
+        let now = self.elapsed();
+        state.note(|| format!("{now:>7} tick of instance {instance} rings {}", bells.len()));
+    }
+
+    pub(crate) fn purge(&self, instance: usize) {
+        let Some((app, _)) = self.app(instance) else { return };
+        let work = async move {
+            // What is not purged now is purged another time.
+            app.purge().await.map(drop).unwrap_or_default();
+        };
+        let task = self.spawn(Group::Instance(instance), Box::pin(work));
+        self.begin(task, Kind::Purge, instance);
+    }
+
+    /// New settings come to one instance after the other.
+    pub(crate) async fn change_regions(self, at: u64, regions: fan_in::RegionSet) {
+        self.until(at).await;
+        let instances = self.plan().instances;
+        for instance in 0..instances {
+            let pause = self.draw(4_000) as u64;
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            self.state().instances[instance].regions = regions.clone();
+            self.kill(instance);
+        }
+    }
+}
+
+impl Job {
+    fn new(kind: Kind, instance: usize, eager: bool, outdated: Vec<(PushId, PushId)>) -> Self {
+        Self {
+            kind,
+            instance,
+            eager,
+            wrote: Vec::new(),
+            commits: 0,
+            decided: false,
+            unsure: false,
+            errors: 0,
+            rung: false,
+            calls: Vec::new(),
+            outdated,
+        }
+    }
+}
+
+impl State {
+    /// Is nothing under way any more?
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.messages == 0 && self.senders == 0 && self.down == 0 && self.jobs.is_empty()
+    }
+}

@@ -1,0 +1,324 @@
+//! What a seed stands for: settings, pushes, who reports them and how, and the weather.
+
+use crate::coverage::Hit;
+use fan_in::{Correlation, NoticeKind, Policy, Region, RegionSet, Retry, Subscription};
+use fastrand::Rng;
+use std::time::Duration;
+
+const REGIONS: [&str; 4] = ["eastus", "northeurope", "southindia", "westeurope"];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    Functions,
+    Standalone,
+}
+
+/// One push as it really happened.
+#[derive(Clone, Debug)]
+pub(crate) struct RealPush {
+    pub(crate) digest: char,
+    pub(crate) start: u64,
+}
+
+/// One request of a registry.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    pub(crate) real: usize,
+    pub(crate) digest: char,
+    pub(crate) region: Region,
+    pub(crate) id: String,
+    pub(crate) at: u64,
+    /// The event's own time.
+    pub(crate) event_time: i64,
+    pub(crate) event_grid: bool,
+    /// Comes again until it is acknowledged.
+    pub(crate) persistent: bool,
+    /// The same event, or a copy of it, is reported by another request too.
+    pub(crate) is_copy: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Weather {
+    /// Of a thousand requests to the store.
+    pub(crate) error_before: u32,
+    pub(crate) error_after: u32,
+    pub(crate) slow: u32,
+    /// Of ten thousand awaits.
+    pub(crate) crash: u32,
+    /// Of a hundred.
+    pub(crate) sink: u32,
+    pub(crate) queue: u32,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) home: Home,
+    pub(crate) instances: usize,
+    pub(crate) regions: RegionSet,
+    /// The regions configured from a time on.
+    pub(crate) change: Option<(u64, RegionSet)>,
+    pub(crate) timeout: u64,
+    pub(crate) retention: u64,
+    pub(crate) correlation: Correlation,
+    pub(crate) ids_agree: bool,
+    pub(crate) sinks: Vec<&'static str>,
+    pub(crate) pushes: Vec<RealPush>,
+    pub(crate) reports: Vec<Report>,
+    pub(crate) weather: Weather,
+    pub(crate) outages: Vec<(u64, u64)>,
+    pub(crate) faults_until: u64,
+    /// Milliseconds that each instance's clock is off.
+    pub(crate) skew: Vec<i64>,
+    pub(crate) hits: Vec<Hit>,
+}
+
+pub(crate) const DEPLOY: &str = "deploy";
+pub(crate) const EPOCH: i64 = 1_795_000_000_000;
+pub(crate) const SINK_TIMEOUT: Duration = Duration::from_secs(5);
+
+fn chance(rng: &mut Rng, percent: u32) -> bool {
+    rng.u32(..100) < percent
+}
+
+impl Plan {
+    pub(crate) fn draw(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let rng = &mut rng;
+        let home = if chance(rng, 20) { Home::Standalone } else { Home::Functions };
+        let instances = if home == Home::Standalone { 1 } else { rng.usize(1..=3) };
+        let count = if chance(rng, 8) { 1 } else { rng.usize(2..=4) };
+        let regions: RegionSet =
+            REGIONS[..count].iter().map(|name| Region::parse(name).unwrap()).collect();
+        let timeout = [20_000, 60_000, 120_000][rng.usize(..3)];
+        let correlation = if chance(rng, 10) { Correlation::Id } else { Correlation::Auto };
+        let ids_agree = correlation == Correlation::Id || rng.bool();
+        let sinks = match rng.u32(..6) {
+            0 => vec!["slack"],
+            1 => vec![DEPLOY],
+            2 | 3 => vec!["slack", DEPLOY],
+            _ => vec!["slack", "webhook"],
+        };
+        let mut plan = Self {
+            home,
+            instances,
+            regions,
+            change: None,
+            timeout,
+            retention: 86_400_000,
+            correlation,
+            ids_agree,
+            sinks,
+            pushes: Vec::new(),
+            reports: Vec::new(),
+            weather: Weather::default(),
+            outages: Vec::new(),
+            faults_until: 0,
+            skew: vec![0; instances],
+            hits: Vec::new(),
+        };
+        plan.draw_pushes(rng);
+        plan.draw_reports(rng);
+        plan.draw_change(rng);
+        plan.draw_weather(rng);
+        plan.note();
+        plan
+    }
+
+    fn draw_pushes(&mut self, rng: &mut Rng) {
+        let digests = match rng.u32(..12) {
+            0..=4 => "a",
+            5 | 6 => "ab",
+            7 | 8 => "aa",
+            9 => "aba",
+            10 => ["aaa", "abb"][rng.usize(..2)],
+            _ => "abc",
+        };
+        let mut start = rng.u64(..5_000);
+        for digest in digests.chars() {
+            self.pushes.push(RealPush { digest, start });
+            start += match rng.u32(..3) {
+                0 => rng.u64(1..3_000),
+                1 => rng.u64(1..self.timeout / 2),
+                _ => self.timeout + rng.u64(20_000..60_000),
+            };
+        }
+    }
+
+    fn draw_reports(&mut self, rng: &mut Rng) {
+        let registry_skew = [0, 0, 0, -600_000, 200_000, 600_000][rng.usize(..6)];
+        for real in 0..self.pushes.len() {
+            let start = self.pushes[real].start;
+            let spread = [1, 2_000, self.timeout / 3][rng.usize(..3)];
+            let whole = chance(rng, 60);
+            for region in self.regions.clone() {
+                let late = !whole && chance(rng, 25);
+                if !whole && !late && chance(rng, 20) {
+                    continue;
+                }
+                let after = match rng.u32(..4) {
+                    _ if !late => 0,
+                    0 => self.timeout - rng.u64(..2_000),
+                    1 => self.timeout + rng.u64(40_000..180_000),
+                    _ => self.timeout + rng.u64(3_000..40_000),
+                };
+                let delay = rng.u64(..spread);
+                let event_time = EPOCH + start.cast_signed() + delay.cast_signed();
+                let id = if self.ids_agree {
+                    format!("push-{real}")
+                } else {
+                    format!("push-{real}-{region}")
+                };
+                let report = Report {
+                    real,
+                    digest: self.pushes[real].digest,
+                    region,
+                    id,
+                    at: start + delay + after,
+                    event_time: event_time + registry_skew,
+                    event_grid: chance(rng, 30),
+                    persistent: chance(rng, 50),
+                    is_copy: false,
+                };
+                // A time far ahead is not believed, so copies are not recognised by it.
+                self.draw_copies(rng, &report, registry_skew <= 300_000);
+                self.reports.push(report);
+            }
+        }
+    }
+
+    fn draw_copies(&mut self, rng: &mut Rng, report: &Report, other_channel: bool) {
+        let copy = |rng: &mut Rng| Report {
+            at: report.at + if rng.bool() { 0 } else { rng.u64(..8_000) },
+            persistent: chance(rng, 30),
+            is_copy: true,
+            ..report.clone()
+        };
+        if chance(rng, 12) {
+            let repeated = copy(rng);
+            self.reports.push(repeated);
+        }
+        if chance(rng, 5) {
+            let after_all = Report { at: report.at + 2 * self.timeout, ..copy(rng) };
+            self.reports.push(after_all);
+        }
+        if chance(rng, 8) && other_channel && self.correlation == Correlation::Auto {
+            let other = Report {
+                id: format!("other-{}", report.id),
+                event_grid: !report.event_grid,
+                event_time: report.event_time + rng.i64(0..900),
+                ..copy(rng)
+            };
+            self.reports.push(other);
+        }
+    }
+
+    fn draw_change(&mut self, rng: &mut Rng) {
+        let end = self.pushes.last().map_or(0, |p| p.start) + self.timeout;
+        if chance(rng, 12) {
+            let mut changed = self.regions.clone();
+            if changed.len() > 1 && rng.bool() {
+                changed.pop_first();
+            } else {
+                changed.insert(Region::parse("uksouth").unwrap());
+            }
+            self.change = Some((rng.u64(..end), changed));
+        }
+        if chance(rng, 10) {
+            self.retention = 2 * self.timeout + rng.u64(..60_000);
+        }
+    }
+
+    fn draw_weather(&mut self, rng: &mut Rng) {
+        let rough = rng.u32(..10);
+        let up_to = |rng: &mut Rng, most: u32| if rough == 0 { 0 } else { rng.u32(..=most) };
+        self.weather = Weather {
+            error_before: up_to(rng, 60),
+            error_after: up_to(rng, 60),
+            slow: up_to(rng, 150),
+            crash: up_to(rng, 90),
+            sink: up_to(rng, 60),
+            queue: up_to(rng, 20),
+        };
+        let last = self.reports.iter().map(|r| r.at).max().unwrap_or(0);
+        if chance(rng, 15) && rough > 0 {
+            let begin = rng.u64(..last + 5_000);
+            self.outages.push((begin, begin + rng.u64(4_000..15_000)));
+        }
+        self.faults_until = last.max(self.timeout) + rng.u64(10_000..60_000);
+        for skew in &mut self.skew {
+            *skew = if rough > 0 && chance(rng, 50) { rng.i64(-1_500..1_500) } else { 0 };
+        }
+    }
+
+    fn note(&mut self) {
+        let digests: String = self.pushes.iter().map(|p| p.digest).collect();
+        let overlapping =
+            self.pushes.windows(2).any(|two| two[1].start < two[0].start + self.timeout);
+        let removed = self.change.as_ref().map(|(_, changed)| changed.len() < self.regions.len());
+        let again = digests.starts_with("aa") || digests.ends_with("bb");
+        let facts = [
+            (self.regions.len() == 1, Hit::OneRegion),
+            (overlapping, Hit::Overlapping),
+            (again && overlapping, Hit::RepushWaiting),
+            (again && !overlapping, Hit::RepushLater),
+            (digests == "aba", Hit::Rollback),
+            (self.ids_agree, Hit::IdsAgree),
+            (!self.ids_agree, Hit::IdsDiffer),
+            (self.correlation == Correlation::Id, Hit::CorrelationId),
+            (removed == Some(true), Hit::RegionRemoved),
+            (removed == Some(false), Hit::RegionAdded),
+            (removed.is_some(), Hit::R18RegionsWhilePending),
+            (self.home == Home::Standalone, Hit::Standalone),
+            (self.skew.iter().any(|skew| *skew != 0), Hit::SkewedClock),
+            (self.skew.iter().any(|skew| skew.abs() > 500), Hit::R20Skew),
+        ];
+        self.hits.extend(facts.iter().filter(|(is, _)| *is).map(|(_, hit)| *hit));
+    }
+
+    /// The same without any fault, and with those reports only.
+    pub(crate) fn calm(&self, reports: Vec<Report>) -> Self {
+        Self {
+            reports,
+            weather: Weather::default(),
+            outages: Vec::new(),
+            skew: vec![0; self.instances],
+            hits: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn policy(&self, regions: &RegionSet) -> Policy {
+        let subscriptions = self.sinks.iter().map(|sink| Subscription {
+            sink: (*sink).to_owned(),
+            kinds: kinds(sink).to_vec(),
+            region: None,
+            actions: fan_in::Action::ALL.to_vec(),
+            repositories: Vec::new(),
+            tags: Vec::new(),
+        });
+        Policy {
+            regions: regions.clone(),
+            timeout: Duration::from_millis(self.timeout),
+            correlation: self.correlation,
+            subscriptions: subscriptions.collect(),
+        }
+    }
+
+    pub(crate) fn retry() -> Retry {
+        Retry([5, 20, 60].map(Duration::from_secs).into())
+    }
+}
+
+/// What a sink subscribes to.
+pub(crate) fn kinds(sink: &str) -> &'static [NoticeKind] {
+    match sink {
+        DEPLOY => &[NoticeKind::Completed, NoticeKind::Recovered],
+        "webhook" => &[
+            NoticeKind::RegionReady,
+            NoticeKind::Completed,
+            NoticeKind::TimedOut,
+            NoticeKind::Recovered,
+        ],
+        _ => &[NoticeKind::Completed, NoticeKind::TimedOut, NoticeKind::Recovered],
+    }
+}

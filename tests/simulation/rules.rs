@@ -1,0 +1,80 @@
+//! Which rule of correlation an arrival has met, told from the rows before and after: for the count only.
+
+use crate::coverage::Hit;
+use crate::observe;
+use crate::world::{Kind, Sim};
+use acr_fanin::keys;
+use acr_fanin::ports::Op;
+use acr_fanin::store::memory::Memory;
+use fan_in::{Arrival, ContentId, EventId, Family, Shard};
+
+/// What the transaction of an arrival does to the pushes of its content.
+pub(crate) fn rule(sim: &Sim, memory: &Memory, shard: Shard, ops: &[Op]) -> Option<Hit> {
+    let (id, region) = {
+        let mut state = sim.state();
+        if !state.close {
+            return None;
+        }
+        let Kind::Report(report) = state.job()?.kind else { return None };
+        let report = &state.plan.reports[report];
+        (keys::event(&report.id), report.region.clone())
+    };
+    let key = ops.iter().map(Op::key).find(|key| key.starts_with("p:") && key.len() == 34)?;
+    let Some(before) = observe::family(memory, shard, key) else { return Some(Hit::Rule6Opens) };
+    let newest = &before.newest;
+    let earlier = ops.iter().map(Op::key).find(|key| key.starts_with("p:") && key.len() > 34);
+    let opens = ops.iter().any(|op| matches!(op, Op::Insert { key, .. } if key.len() > 34));
+    let knows = |event: &Arrival| event.ids.contains(&id);
+    if opens {
+        let repeat = repeats(&before).any(knows);
+        return Some(if repeat { Hit::Rule2Opens } else { Hit::Rule6Opens });
+    }
+    if let Some(earlier) = earlier {
+        let known = observe::family(memory, shard, earlier)?.newest.arrivals.iter().any(knows);
+        return Some(if known { Hit::Rule2Joins } else { Hit::Rule5Late });
+    }
+    if events(&before).any(|event| event.region == region && knows(event)) {
+        return Some(Hit::Rule1Known);
+    }
+    let after = after(ops, key)?;
+    let grown = |name: &str| count(&after, name);
+    if grown("arrivals") > newest.arrivals.len() {
+        let known = newest.arrivals.iter().any(knows);
+        Some(if known { Hit::Rule2Joins } else { Hit::Rule3Joins })
+    } else if grown("repeats") == newest.repeats.len() {
+        Some(Hit::Rule1Known)
+    } else if holds(&after, "repeats", id) {
+        Some(Hit::Rule4Repeats)
+    } else {
+        Some(Hit::Rule2TakesPlace)
+    }
+}
+
+fn repeats(family: &Family) -> impl Iterator<Item = &Arrival> {
+    family.newest.repeats.iter().chain(family.past.iter().flat_map(|past| &past.repeats))
+}
+
+fn events(family: &Family) -> impl Iterator<Item = &Arrival> {
+    let past = family.past.iter().flat_map(|past| past.arrivals.iter().chain(&past.repeats));
+    family.newest.arrivals.iter().chain(&family.newest.repeats).chain(past)
+}
+
+fn after(ops: &[Op], key: &str) -> Option<serde_json::Value> {
+    let op = ops.iter().find(|op| op.key() == key)?;
+    serde_json::from_str(op.doc()?).ok()
+}
+
+fn list<'a>(row: &'a serde_json::Value, name: &str) -> &'a [serde_json::Value] {
+    let list = row.get("push").and_then(|push| push.get(name)).and_then(|list| list.as_array());
+    list.map(Vec::as_slice).unwrap_or_default()
+}
+
+fn count(row: &serde_json::Value, name: &str) -> usize {
+    list(row, name).len()
+}
+
+fn holds(row: &serde_json::Value, name: &str, id: EventId) -> bool {
+    let ContentId(bytes) = ContentId(id.0);
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    list(row, name).iter().any(|event| event.to_string().contains(&hex))
+}

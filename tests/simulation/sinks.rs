@@ -1,0 +1,138 @@
+//! Sinks that know what they were told: they accept, refuse, hang, or accept without anybody hearing of it.
+
+use crate::coverage::Hit;
+use crate::plan::DEPLOY;
+use crate::world::{Call, Sim, State};
+use acr_fanin::ports::{Parcel, Sink};
+use async_trait::async_trait;
+use fan_in::Attempt;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub(crate) struct SimSink {
+    pub(crate) sim: Sim,
+    pub(crate) name: &'static str,
+}
+
+/// What a call comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Accept,
+    AcceptSilently,
+    AcceptAndHang,
+    Refuse(u64),
+    Hang,
+    Hopeless,
+}
+
+fn fate(state: &mut State) -> Fate {
+    let trouble = state.plan.weather.sink;
+    if !state.faulty || !state.chance(trouble) {
+        return Fate::Accept;
+    }
+    let (fate, hit) = match state.rng.u32(..20) {
+        0..=5 => (Fate::Refuse(0), Hit::SinkRefuses),
+        6..=7 => (Fate::Refuse(state.rng.u64(1..90)), Hit::SinkAsksToWait),
+        8..=9 => (Fate::Hang, Hit::SinkHangs),
+        10..=15 => (Fate::AcceptSilently, Hit::SinkAcceptsSilently),
+        16..=18 => (Fate::AcceptAndHang, Hit::SinkAcceptsAndHangs),
+        _ => (Fate::Hopeless, Hit::SinkHopeless),
+    };
+    state.fault(hit);
+    fate
+}
+
+impl SimSink {
+    /// The sink has got it: from here on it is the truth.
+    fn take(&self, parcel: &Parcel<'_>, fate: Fate) {
+        let mut state = self.sim.state();
+        let (push, notice) = (parcel.push.id, parcel.claim.notice);
+        let task = state.current;
+        state.note(|| {
+            let kind = parcel.notice.kind.as_str();
+            let (at, attempt) = (self.sim.elapsed(), parcel.claim.attempt);
+            format!("{at:>7} task {task} {} {push} {kind} attempt {attempt}: {fate:?}", self.name)
+        });
+        let same = |c: &&Call| c.push == push && c.notice == notice && c.sink == self.name;
+        let had_it = state.truth.calls.iter().filter(same).any(|c| c.accepted);
+        if had_it && !parcel.claim.repeat {
+            state.violated(format!(
+                "{} gets {push}.{notice} again as if for the first time",
+                self.name
+            ));
+        }
+        if parcel.claim.repeat {
+            state.hit(Hit::LeaseRanOut);
+        }
+        if had_it {
+            state.hit(Hit::RepeatedDelivery);
+        }
+        let accepted = matches!(fate, Fate::Accept | Fate::AcceptSilently | Fate::AcceptAndHang);
+        state.truth.calls.push(Call {
+            push,
+            notice,
+            kind: parcel.notice.kind,
+            sink: self.name,
+            accepted,
+            hopeless: fate == Fate::Hopeless,
+            unknown: matches!(fate, Fate::AcceptSilently | Fate::AcceptAndHang),
+        });
+        let at = state.truth.calls.len() - 1;
+        let outdated = state.job().map(|job| {
+            job.calls.push(at);
+            job.outdated.clone()
+        });
+        let outdated = outdated.unwrap_or_default();
+        if self.name == DEPLOY
+            && outdated
+                .iter()
+                .any(|(older, newer)| *older == push && self.still_newer(parcel, *newer))
+        {
+            state.violated(format!("I9: {push} is deployed after a newer push was everywhere"));
+        }
+        if fate == Fate::Accept {
+            state.hit(Hit::Accepted);
+        }
+    }
+
+    fn still_newer(&self, parcel: &Parcel<'_>, newer: fan_in::PushId) -> bool {
+        crate::observe::push(&self.sim.memory, newer)
+            .is_some_and(|newer| newer.order() > parcel.push.order())
+    }
+}
+
+#[async_trait]
+impl Sink for SimSink {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn deploys(&self) -> bool {
+        self.name == DEPLOY
+    }
+
+    async fn deliver(&self, parcel: Parcel<'_>) -> Attempt {
+        let (fate, travel) = {
+            let mut state = self.sim.state();
+            let fate = fate(&mut state);
+            (fate, (state.rng.u64(..30), state.rng.u64(..30)))
+        };
+        tokio::time::sleep(Duration::from_millis(travel.0)).await;
+        self.take(&parcel, fate);
+        tokio::time::sleep(Duration::from_millis(travel.1)).await;
+        let error = "simulated".to_owned();
+        match fate {
+            Fate::Accept => Attempt::Accepted { result: None },
+            Fate::AcceptSilently => Attempt::Unknown { error },
+            Fate::Refuse(after) => Attempt::Refused {
+                error,
+                retry_after: (after > 0).then_some(Duration::from_secs(after)),
+            },
+            Fate::Hopeless => Attempt::Hopeless { error },
+            Fate::AcceptAndHang | Fate::Hang => {
+                tokio::time::sleep(Duration::from_secs(3_600)).await;
+                Attempt::Unknown { error }
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The same reports without a fault: where the schedule leaves no choice, the pushes end the same.
+
+use crate::checker::Rows;
+use crate::plan::{EPOCH, Plan, Report};
+use crate::world::{Sim, State};
+use acr_fanin::keys;
+use fan_in::{Correlation, Push, Status};
+
+/// Between "in time" and "late" there has to be more than any fault moves an arrival by.
+const MARGIN: i64 = 5_000;
+/// Without faults a push that is overdue is decided within this time.
+const TICK: i64 = 15_000;
+
+fn of_content(plan: &Plan, digest: char) -> impl Iterator<Item = &Report> {
+    plan.reports.iter().filter(move |r| r.digest == digest)
+}
+
+fn digests(plan: &Plan) -> Vec<char> {
+    let mut all: Vec<char> = plan.pushes.iter().map(|p| p.digest).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn pushes(rows: &Rows, digest: char) -> Vec<&Push> {
+    let text = format!("sha256:{}", digest.to_string().repeat(64));
+    let of = |p: &&Push| p.image.digest.as_ref().is_some_and(|d| d.as_str() == text);
+    rows.pushes.iter().filter(of).collect()
+}
+
+/// The reports that got into the store, if it is clear what has to become of them: none arrived near a
+/// deadline, every one of them could have been in the order it was sent in.
+pub(crate) fn stored_reports(sim: &Sim, rows: &Rows) -> Option<Vec<Report>> {
+    let plan = sim.plan();
+    let odd = plan.change.is_some() || plan.retention < 3_600_000;
+    let calm = plan.weather.error_before + plan.weather.error_after + plan.weather.crash == 0;
+    if odd || calm || plan.correlation == Correlation::Id {
+        return None;
+    }
+    let mut stored = Vec::new();
+    for digest in digests(&plan) {
+        let reals = plan.pushes.iter().filter(|p| p.digest == digest).count();
+        let found = pushes(rows, digest);
+        if reals > 1 || found.len() > 1 {
+            return None;
+        }
+        let Some(push) = found.first() else { continue };
+        for report in of_content(&plan, digest) {
+            let id = keys::event(&report.id);
+            let events = || push.arrivals.iter().chain(&push.repeats);
+            let Some(event) = events().find(|a| a.region == report.region && a.ids.contains(&id))
+            else {
+                continue;
+            };
+            let deadline = push.deadline.as_millis();
+            let sent = EPOCH + report.at.cast_signed();
+            let clear = if sent > deadline {
+                event.late && sent > deadline + TICK + MARGIN
+            } else {
+                !event.late && event.received.as_millis() < deadline - MARGIN
+            };
+            if !clear {
+                return None;
+            }
+            stored.push(report.clone());
+        }
+    }
+    superseding_is_clear(&plan, rows).then_some(stored)
+}
+
+/// Every other push of the tag opened well before or well after each one's deadline.
+fn superseding_is_clear(plan: &Plan, rows: &Rows) -> bool {
+    let late_timer = 120_000;
+    rows.pushes.iter().all(|push| {
+        let deadline = push.deadline.as_millis();
+        push.status == Status::Completed
+            || rows.pushes.iter().filter(|other| other.id != push.id).all(|other| {
+                let opened = other.first_seen.as_millis();
+                opened < deadline - MARGIN || opened > deadline + late_timer
+            })
+    }) && plan.pushes.windows(2).all(|two| two[1].start > two[0].start + 2_500)
+}
+
+pub(crate) fn compare(sim: &Sim, rows: &Rows, calm: &Rows) {
+    let plan = sim.plan();
+    for digest in digests(&plan) {
+        let end = |rows: &Rows| -> Vec<&'static str> {
+            pushes(rows, digest).iter().map(|p| p.status.as_str()).collect()
+        };
+        let (with, without) = (end(rows), end(calm));
+        if with != without {
+            sim.state().violated(format!("{digest} ends {with:?}, and without faults {without:?}"));
+        }
+    }
+}
+
+/// Where a content was pushed several times and nothing can have confused it, each of its pushes is
+/// completed: every report of it is stored, and no deadline was near.
+pub(crate) fn conserved(state: &State, plan: &Plan, rows: &Rows, found: &mut Vec<String>) {
+    let odd = plan.change.is_some() || plan.retention < 3_600_000;
+    if odd || plan.correlation == Correlation::Id {
+        return;
+    }
+    for digest in digests(plan) {
+        let reals: Vec<_> = plan.pushes.iter().filter(|p| p.digest == digest).collect();
+        let reports: Vec<_> = of_content(plan, digest).filter(|r| !r.is_copy).collect();
+        let others = of_content(plan, digest).any(|r| r.id.starts_with("other"));
+        let by_queue = state.truth.by_queue.iter().any(|r| plan.reports[*r].digest == digest);
+        // Reports by two channels within a second are one event by definition.
+        let close = |a: &&&Report, b: &&&Report| {
+            a.region == b.region
+                && a.real != b.real
+                && a.event_grid != b.event_grid
+                && a.event_time.abs_diff(b.event_time) < 6_000
+        };
+        let merged = reports.iter().any(|a| reports.iter().any(|b| close(&a, &b)));
+        let whole = !merged && reports.len() == reals.len() * plan.regions.len();
+        if reals.len() < 2 || others || by_queue || !whole {
+            continue;
+        }
+        let times: Option<Vec<i64>> = reports
+            .iter()
+            .map(|r| Some(rows.find(&r.region, keys::event(&r.id))?.received.as_millis()))
+            .collect();
+        let Some(times) = times else { continue };
+        let (first, last) = (times.iter().min().copied(), times.iter().max().copied());
+        let span = last.unwrap_or(0) - first.unwrap_or(0);
+        if span + MARGIN > plan.timeout.cast_signed() {
+            continue;
+        }
+        let stored = pushes(rows, digest);
+        let completed = stored.iter().filter(|p| p.status == Status::Completed).count();
+        if completed != reals.len() || stored.len() != reals.len() {
+            found.push(format!(
+                "{digest} was pushed {} times; of {} pushes {completed} are completed",
+                reals.len(),
+                stored.len()
+            ));
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! What the tasks of one seed share: chance, time, the rows that outlive every process, and the truth about
+//! what happened, against which the checker holds what the product says.
+
+use crate::coverage::{Coverage, Hit};
+use crate::executor::{TaskId, Work};
+use crate::observe::Seen;
+use crate::plan::{EPOCH, Plan};
+use acr_fanin::app::App;
+use acr_fanin::intake::Rules;
+use acr_fanin::store::memory::Memory;
+use fan_in::{EventId, PushId, Region, Timestamp};
+use fastrand::Rng;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What dies together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// Senders, the queue, the timer's schedule: nothing of ours.
+    World,
+    Instance(usize),
+}
+
+/// What an instance does for somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Report(usize),
+    Notify,
+    Sweep,
+    Purge,
+}
+
+/// One invocation of an instance, and how far it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) kind: Kind,
+    pub(crate) instance: usize,
+    /// The process has not done a whole tick yet, so it does not know who was told.
+    pub(crate) eager: bool,
+    pub(crate) wrote: Vec<PushId>,
+    pub(crate) commits: u32,
+    /// A commit of it decided a push.
+    pub(crate) decided: bool,
+    /// A commit's answer was lost.
+    pub(crate) unsure: bool,
+    pub(crate) errors: u32,
+    pub(crate) rung: bool,
+    /// Calls of sinks, by their place in the truth.
+    pub(crate) calls: Vec<usize>,
+    /// Newer pushes of a tag that were everywhere when it began: (older, newer).
+    pub(crate) outdated: Vec<(PushId, PushId)>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Instance {
+    pub(crate) app: Option<Arc<App>>,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) regions: fan_in::RegionSet,
+    /// Its process has done a whole tick.
+    pub(crate) swept: bool,
+}
+
+/// One call of a sink.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) push: PushId,
+    pub(crate) notice: usize,
+    pub(crate) kind: fan_in::NoticeKind,
+    pub(crate) sink: &'static str,
+    pub(crate) accepted: bool,
+    pub(crate) hopeless: bool,
+    /// Nobody on our side can know that it was accepted.
+    pub(crate) unknown: bool,
+}
+
+/// An answer of 2xx.
+#[derive(Clone, Debug)]
+pub(crate) struct Ack {
+    pub(crate) report: usize,
+    pub(crate) at: i64,
+    /// It went by queue.
+    pub(crate) queued: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Truth {
+    pub(crate) calls: Vec<Call>,
+    pub(crate) acks: Vec<Ack>,
+    pub(crate) pushes: BTreeMap<PushId, Seen>,
+    /// Events whose push was rightly purged.
+    pub(crate) purged: Vec<(Region, EventId)>,
+    /// Reports that have travelled by queue.
+    pub(crate) by_queue: Vec<usize>,
+    pub(crate) violations: Vec<String>,
+}
+
+pub(crate) struct State {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) rng: Rng,
+    pub(crate) coverage: Coverage,
+    pub(crate) truth: Truth,
+    pub(crate) trace: Option<Vec<String>>,
+    pub(crate) faulty: bool,
+    /// Every write is looked at closely: in one seed of four.
+    pub(crate) close: bool,
+    pub(crate) instances: Vec<Instance>,
+    pub(crate) jobs: BTreeMap<TaskId, Job>,
+    pub(crate) current: TaskId,
+    /// Requests of registries on their way: the report of each.
+    pub(crate) in_flight: Vec<usize>,
+    /// Messages in the queue.
+    pub(crate) messages: usize,
+    pub(crate) senders: usize,
+    /// Instances that are down and will come again.
+    pub(crate) down: usize,
+    spawned: Vec<(TaskId, Group, Work)>,
+    killed: Vec<Group>,
+    next_task: TaskId,
+}
+
+/// Handle to all of it.
+#[derive(Clone)]
+pub(crate) struct Sim {
+    state: Arc<Mutex<State>>,
+    clock: Arc<AtomicI64>,
+    begun: Instant,
+    pub(crate) memory: Memory,
+}
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sim").finish_non_exhaustive()
+    }
+}
+
+impl Sim {
+    pub(crate) fn new(plan: Plan, seed: u64, trace: bool) -> Self {
+        let clock = Arc::new(AtomicI64::new(EPOCH));
+        let reader = Arc::clone(&clock);
+        let mut coverage = Coverage::default();
+        plan.hits.iter().for_each(|hit| coverage.hit(*hit));
+        let state = State {
+            rng: Rng::with_seed(seed ^ 0x5eed),
+            coverage,
+            truth: Truth::default(),
+            trace: trace.then(Vec::new),
+            close: seed.is_multiple_of(4),
+            faulty: plan.weather.crash + plan.weather.error_before + plan.weather.sink > 0,
+            instances: Vec::new(),
+            jobs: BTreeMap::new(),
+            current: 0,
+            in_flight: Vec::new(),
+            messages: 0,
+            senders: 0,
+            down: 0,
+            spawned: Vec::new(),
+            killed: Vec::new(),
+            next_task: 1,
+            plan: Arc::new(plan),
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            begun: Instant::now(),
+            memory: Memory::new(move || Timestamp::from_millis(reader.load(Ordering::Relaxed))),
+            clock,
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub(crate) fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.state().plan)
+    }
+
+    /// Time only passes while nothing can go on.
+    pub(crate) fn look_at_the_clock(&self) {
+        let millis = i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(0);
+        self.clock.store(EPOCH + millis, Ordering::Relaxed);
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.load(Ordering::Relaxed)
+    }
+
+    /// Lets time pass without anybody being there.
+    pub(crate) fn pass(&self, millis: i64) {
+        self.clock.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    /// Milliseconds since the beginning.
+    pub(crate) fn elapsed(&self) -> u64 {
+        (self.now() - EPOCH).cast_unsigned()
+    }
+
+    pub(crate) async fn until(&self, millis: u64) {
+        let left = millis.saturating_sub(self.elapsed());
+        tokio::time::sleep(Duration::from_millis(left)).await;
+    }
+
+    pub(crate) fn spawn(&self, group: Group, work: Work) -> TaskId {
+        let mut state = self.state();
+        let id = state.next_task;
+        state.next_task += 1;
+        state.spawned.push((id, group, work));
+        id
+    }
+
+    pub(crate) fn take_spawned(&self) -> Vec<(TaskId, Group, Work)> {
+        std::mem::take(&mut self.state().spawned)
+    }
+
+    pub(crate) fn draw(&self, below: usize) -> usize {
+        self.state().rng.usize(..below)
+    }
+
+    pub(crate) fn enter(&self, task: TaskId) {
+        self.state().current = task;
+    }
+
+    /// A task is done: what it knew of is written down, or never will be.
+    pub(crate) fn leave(&self, task: TaskId) {
+        let mut state = self.state();
+        let Some(job) = state.jobs.remove(&task) else { return };
+        let excused = job.errors > 0;
+        state.ended(&job);
+        self.unwritten(&mut state, &job, excused);
+    }
+
+    /// Calls that were accepted without the row saying so are unknown outcomes, if there is an excuse for it.
+    fn unwritten(&self, state: &mut State, job: &Job, excused: bool) {
+        for at in &job.calls {
+            let call = state.truth.calls[*at].clone();
+            if call.accepted && excused && !crate::observe::is_done(&self.memory, &call) {
+                state.truth.calls[*at].unknown = true;
+            }
+        }
+    }
+
+    /// Does the process die at this await of this task?
+    pub(crate) fn dies(&self, group: Group, task: TaskId) -> bool {
+        let Group::Instance(instance) = group else { return false };
+        let mut state = self.state();
+        let odds = state.plan.weather.crash;
+        if !state.faulty || odds == 0 || state.rng.u32(..10_000) >= odds {
+            return false;
+        }
+        state.note(|| format!("{:>7} instance {instance} dies in task {task}", self.elapsed()));
+        state.fault(Hit::Crash);
+        drop(state);
+        self.kill(instance);
+        true
+    }
+
+    /// Nothing of the process goes on; it starts again later.
+    pub(crate) fn kill(&self, instance: usize) {
+        let mut state = self.state();
+        if state.instances[instance].app.take().is_none() {
+            return;
+        }
+        state.down += 1;
+        let group = Group::Instance(instance);
+        let unborn: Vec<_> = state.spawned.extract_if(.., |(_, of, _)| *of == group).collect();
+        let dead: Vec<TaskId> = state
+            .jobs
+            .iter()
+            .filter(|(_, job)| job.instance == instance)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in dead {
+            let Some(job) = state.jobs.remove(&id) else { continue };
+            state.crashed_in(&job);
+            self.unwritten(&mut state, &job, true);
+        }
+        state.killed.push(group);
+        drop(state);
+        drop(unborn);
+        self.restart_later(instance);
+    }
+
+    /// Processes that died since this was asked last.
+    pub(crate) fn take_killed(&self) -> Vec<Group> {
+        std::mem::take(&mut self.state().killed)
+    }
+
+    fn restart_later(&self, instance: usize) {
+        let sim = self.clone();
+        let work = async move {
+            let pause = if sim.state().faulty { sim.draw(20_000) } else { 0 };
+            tokio::time::sleep(Duration::from_millis(pause as u64)).await;
+            sim.start(instance);
+            sim.state().down -= 1;
+        };
+        self.spawn(Group::World, Box::pin(work));
+    }
+}
+
+impl State {
+    pub(crate) fn chance(&mut self, percent: u32) -> bool {
+        percent > 0 && self.rng.u32(..100) < percent
+    }
+
+    pub(crate) fn hit(&mut self, hit: Hit) {
+        self.coverage.hit(hit);
+    }
+
+    pub(crate) fn fault(&mut self, hit: Hit) {
+        self.coverage.hit(hit);
+        self.coverage.hit(Hit::Faults);
+    }
+
+    /// A fault that happens so many times in a hundred while there are faults.
+    pub(crate) fn strikes(&mut self, percent: u32, hit: Hit) -> bool {
+        let strikes = self.faulty && self.chance(percent);
+        if strikes {
+            self.fault(hit);
+        }
+        strikes
+    }
+
+    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(line());
+        }
+    }
+
+    pub(crate) fn violated(&mut self, what: String) {
+        self.note(|| format!("VIOLATION {what}"));
+        self.truth.violations.push(what);
+    }
+
+    pub(crate) fn job(&mut self) -> Option<&mut Job> {
+        self.jobs.get_mut(&self.current)
+    }
+
+    /// What a job that came to its end has met.
+    fn ended(&mut self, job: &Job) {
+        let accepted = job.calls.iter().filter(|at| self.truth.calls[**at].accepted).count();
+        match job.kind {
+            Kind::Report(_) if job.unsure => self.hit(Hit::R9LostAnswer),
+            Kind::Notify if accepted > 0 && accepted < job.calls.len() => {
+                self.hit(Hit::R15OneSinkOfTwo);
+            }
+            _ => {}
+        }
+    }
+
+    fn crashed_in(&mut self, job: &Job) {
+        let accepted = job.calls.iter().any(|at| self.truth.calls[*at].accepted);
+        match job.kind {
+            Kind::Report(_) if job.decided && !job.rung => self.hit(Hit::R7CrashBeforeBell),
+            Kind::Report(_) if job.decided => self.hit(Hit::R8CrashBeforeAnswer),
+            Kind::Notify if job.commits > 0 && job.calls.is_empty() => {
+                self.hit(Hit::R10CrashAfterClaim);
+            }
+            Kind::Notify if accepted => self.hit(Hit::R11CrashAfterAcceptance),
+            _ => {}
+        }
+    }
+}
