@@ -15,7 +15,7 @@ fn hash(kind: &str, parts: &[&str]) -> [u8; 16] {
     short
 }
 
-fn hex(bytes: [u8; 16]) -> String {
+pub(crate) fn hex(bytes: [u8; 16]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
