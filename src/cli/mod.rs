@@ -9,6 +9,7 @@ use crate::{boot, functions, telemetry};
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -103,14 +104,19 @@ fn refuse(problems: &Problems) -> ExitCode {
     ExitCode::from(config::EXIT_CODE)
 }
 
-#[expect(clippy::print_stdout, reason = "this is what commands talk through")]
+/// What commands talk through.
 fn say(line: &str) {
-    println!("{line}");
+    put(std::io::stdout().lock(), line);
 }
 
-#[expect(clippy::print_stderr, reason = "this is what commands complain through")]
+/// What commands complain through.
 fn complain(line: &str) {
-    eprintln!("{line}");
+    put(std::io::stderr().lock(), line);
+}
+
+/// Nobody may be listening any more, as behind `| head`: that is no reason to stop.
+fn put(mut out: impl Write, line: &str) {
+    writeln!(out, "{line}").and_then(|()| out.flush()).unwrap_or_default();
 }
 
 #[cfg(test)]
@@ -120,5 +126,15 @@ mod tests {
     #[test]
     fn the_commands_are_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_line_that_nobody_listens_to_is_let_go() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        put(&writer, "the settings are in order");
+        let mut heard = Vec::new();
+        put(&mut heard, "the settings are in order");
+        assert_eq!(heard, b"the settings are in order\n");
     }
 }

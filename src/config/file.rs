@@ -2,7 +2,9 @@
 
 use super::keys::Keys;
 use super::problems::{Problems, Wrong};
-use super::sinks::{self, FORMATS, Format, Made, SinkConfig, SinkKind, subscription};
+use super::signing::signing_secret;
+use super::sinks::{self, FORMATS, Format, Made, SinkConfig, SinkKind};
+use super::sinks::{is_own_header, subscription};
 use super::values::{self, said};
 use crate::limits::SINKS_MAX;
 use crate::secret::Secret;
@@ -15,9 +17,6 @@ pub(super) const PLACE: &str = "fanin.toml";
 const COMMON: &[&str] =
     &["name", "type", "on", "region", "actions", "repositories", "tags", "private"];
 const NAME_CHARS_MAX: usize = 64;
-/// The sink or the connection writes these; `webhook-` is for Standard Webhooks.
-const OWN_HEADERS: &[&str] =
-    &["connection", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade"];
 
 /// What the file is read against.
 #[derive(Debug)]
@@ -157,7 +156,7 @@ fn read_sink(keys: &mut Keys<'_>, around: &mut Around<'_>) -> Option<Made> {
 
 fn webhook(keys: &mut Keys<'_>, format: Option<Format>) -> Option<SinkKind> {
     let url = keys.required("url", values::webhook_url);
-    let secret = keys.read("secret", values::signing_secret);
+    let secret = keys.read("secret", signing_secret);
     let user_agent = keys.read("user_agent", |text| {
         if text.is_empty() { said("is empty; leave it out") } else { values::header_value(text) }
     });
@@ -167,9 +166,7 @@ fn webhook(keys: &mut Keys<'_>, format: Option<Format>) -> Option<SinkKind> {
         let user = url.as_ref().is_some_and(|url| values::has_user(url.expose()));
         let wrong = match lower.as_str() {
             _ if !values::header_name(&name) => "is no name of a header",
-            own if own.starts_with("webhook-") || OWN_HEADERS.contains(&own) => {
-                "is written by acr-fanin itself; remove it"
-            }
+            own if is_own_header(own) => "is written by acr-fanin itself; remove it",
             "user-agent" if user_agent.is_some() => "contradicts the key user_agent",
             "authorization" if user => "contradicts the user in the key url",
             _ if headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) => {

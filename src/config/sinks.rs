@@ -1,6 +1,7 @@
 //! Who is told, and of what.
 
 use super::reader::Reader;
+use super::signing::signing_secret;
 use super::values;
 use crate::secret::{Secret, SecretUrl};
 use fan_in::NoticeKind::{self, Completed, Recovered, RegionReady, TimedOut};
@@ -43,6 +44,16 @@ pub enum Format {
     #[default]
     Acr,
     CloudEvents,
+}
+
+/// A header that the sink or the connection writes, whatever the settings say; `webhook-` is for Standard
+/// Webhooks.
+#[must_use]
+pub fn is_own_header(name: &str) -> bool {
+    const OWN: [&str; 7] =
+        ["connection", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade"];
+    let name = name.to_ascii_lowercase();
+    name.starts_with("webhook-") || OWN.contains(&name.as_str())
 }
 
 /// A sink and what it wants to hear of.
@@ -98,7 +109,7 @@ pub(super) fn from_environment(reader: &mut Reader<'_>, private: bool) -> Vec<Ma
     let teams = teams.map(|url| made("teams", SinkKind::Teams { url }, TOLD));
 
     let url = reader.read("NOTIFY_WEBHOOK_URL", values::webhook_url);
-    let secret = reader.read("NOTIFY_WEBHOOK_SECRET", values::signing_secret);
+    let secret = reader.read("NOTIFY_WEBHOOK_SECRET", signing_secret);
     let format = reader
         .read("NOTIFY_WEBHOOK_FORMAT", |text| values::one_of(text, FORMATS))
         .unwrap_or_default();

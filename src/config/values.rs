@@ -4,9 +4,6 @@ use super::duration::{self, DAY_S};
 use super::problems::Wrong;
 use crate::limits::REGIONS_MAX;
 use crate::secret::{Secret, SecretUrl};
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use fan_in::{Glob, Region, RegionSet, Registry, Retry};
 use std::fmt;
 use std::time::Duration;
@@ -214,19 +211,27 @@ pub(super) fn url(text: &str) -> Result<Url, Wrong> {
     match url.scheme() {
         "https" | "http" if url.host_str().is_none_or(str::is_empty) => said("names no host"),
         "https" => Ok(url),
-        "http" if is_loopback(&url) => Ok(url),
+        "http" if url.host().is_some_and(|host| is_loopback_host(&host)) => Ok(url),
         "http" => said("is plain http, which is accepted for loopback hosts only; write https://…"),
         _ => said("is not an https address"),
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
+/// A host that can be nothing but this machine: the one that plain http is spoken with.
+#[must_use]
+pub fn is_loopback_host(host: &Host<&str>) -> bool {
+    match host {
+        Host::Ipv4(ip) => ip.is_loopback(),
+        Host::Ipv6(ip) => ip.to_canonical().is_loopback(),
+        Host::Domain(name) => is_localhost(name),
     }
+}
+
+/// `localhost` and what is below it, which whoever connects must find at a loopback address (RFC 6761).
+#[must_use]
+pub fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }
 
 pub(super) fn has_user(url: &Url) -> bool {
@@ -289,28 +294,5 @@ pub(super) fn token(text: &str) -> Result<Secret, Wrong> {
         Ok(Secret::new(text))
     } else {
         said("has white space, or characters beyond ASCII")
-    }
-}
-
-/// A secret by Standard Webhooks: base64 of 24 to 64 bytes, after `whsec_`. Written without the prefix it is
-/// base64 all the same, as the specification's own libraries have it, never the bytes of the text: a signature
-/// made with another key than the receiver's is worse than a refusal. What comes out is
-/// always `whsec_` and padded standard base64.
-pub(super) fn signing_secret(text: &str) -> Result<Secret, Wrong> {
-    const PREFIX: &str = "whsec_";
-    const LENIENT: GeneralPurposeConfig =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
-    let encoded = text.strip_prefix(PREFIX).unwrap_or(text);
-    match BASE64.decode(encoded) {
-        Ok(key) if (24..=64).contains(&key.len()) => {
-            Ok(Secret::new(format!("{PREFIX}{}", BASE64.encode(key))))
-        }
-        Ok(_) => said(
-            "is too short or too long: a signing secret has 24 to 64 bytes, such as `openssl rand -base64 32` makes",
-        ),
-        Err(_) => {
-            said("is no signing secret: write whsec_ and what `openssl rand -base64 32` prints")
-        }
     }
 }

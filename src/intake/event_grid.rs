@@ -38,26 +38,30 @@ struct Entry {
 /// A result for each event, in order: what is wrong with one is no reason to refuse the others, which
 /// would then never come again.
 pub(super) fn read(call: &Call<'_>) -> Result<Vec<Result<Event, String>>, Refusal> {
-    let entries = if json::is_list(call.body) {
-        json::list(call.body)?
-    } else {
-        vec![Part::Is(json::object::<Entry>(call.body)?)]
-    };
-    if entries.is_empty() {
-        return Err(Refusal::Malformed("there is no event in the array"));
+    if !json::is_list(call.body) {
+        let entry = typed(Part::Is(json::object(call.body)?))?;
+        return Ok(vec![entry.event(call).map_err(reason)]);
     }
-    let no_event =
-        Refusal::Malformed("an event is an object with eventType, or with type and specversion");
-    let typed =
-        |entry: &Part<Entry>| matches!(entry, Part::Is(entry) if entry.type_name().is_some());
-    if !entries.iter().all(typed) {
-        return Err(no_event);
+    let members = json::list(call.body)?.into_iter();
+    let entries: Vec<_> = members.map(|member| typed(json::member(member)?)).collect();
+    match entries.first() {
+        None => Err(Refusal::Malformed("there is no event in the array")),
+        Some(&Err(refusal)) if entries.iter().all(Result::is_err) => Err(refusal),
+        Some(_) => {
+            let event = |entry: Result<Entry, Refusal>| entry?.event(call);
+            Ok(entries.into_iter().map(|entry| event(entry).map_err(reason)).collect())
+        }
     }
-    let events = entries.iter().map(|entry| match entry {
-        Part::Is(entry) => entry.event(call).map_err(reason),
-        Part::Absent | Part::Other => Err(no_event.to_string()),
-    });
-    Ok(events.collect())
+}
+
+/// An event is known by its type.
+fn typed(entry: Part<Entry>) -> Result<Entry, Refusal> {
+    match entry {
+        Part::Is(entry) if entry.type_name().is_some() => Ok(entry),
+        Part::Is(_) | Part::Absent | Part::Other => Err(Refusal::Malformed(
+            "an event is an object with eventType, or with type and specversion",
+        )),
+    }
 }
 
 /// Fields are named as they are found in the event.
@@ -194,6 +198,29 @@ mod tests {
         let filtered = Rules { repositories: vec![Glob::new("hello-*")], ..rules() };
         let other = with(&entry, "/data/target/repository", "other");
         assert!(reason(&other, &filtered).starts_with("the repository is not"));
+    }
+
+    #[test]
+    fn what_is_no_event_refuses_none_that_is() {
+        let twice = r#"{"eventType":"x","eventType":"x"}"#;
+        let cases = [
+            ("{}", "an event is an object with"),
+            ("7", "an event is an object with"),
+            ("null", "an event is an object with"),
+            ("[[{}]]", "an event is an object with"),
+            (r#"{"eventType":7}"#, "an event is an object with"),
+            (r#"{"type":"x"}"#, "an event is an object with"),
+            (twice, "the event gives one of its fields twice"),
+            (r#"{"eventType":"x","data":{"id":"1","id":"2"}}"#, "the event gives one"),
+            (r#"{"eventType":"\ud800"}"#, "the event holds a text or a number that cannot be"),
+            (r#"{"eventType":"x","id":1e999}"#, "the event holds a text or a number"),
+        ];
+        for (entry, words) in cases {
+            let reason = reason(entry, &rules());
+            assert!(reason.starts_with(words), "{entry}: {reason}");
+            assert_eq!(refused(&post(&format!("[{entry},{entry}]")), &rules()).0, 400, "{entry}");
+        }
+        assert_eq!(many(&post(&format!("[{{}},{}]", event_grid_entry())), &rules()).len(), 2);
     }
 
     #[test]

@@ -88,12 +88,13 @@ fn event_grid(request: &Request) -> Result<Option<Answer>, Refusal> {
 
 /// The handshake comes by itself; among other events it would swallow them.
 fn only_entry(body: &str) -> Result<Option<Entry>, Refusal> {
-    let mut entries =
-        if json::is_list(body) { json::list(body)? } else { vec![json::object(body)?] };
-    Ok(match (entries.pop(), entries.is_empty()) {
-        (Some(Part::Is(entry)), true) => Some(entry),
-        _ => None,
-    })
+    let entry = if json::is_list(body) {
+        let [entry] = json::list(body)?[..] else { return Ok(None) };
+        json::member(entry)?
+    } else {
+        json::object(body)?
+    };
+    Ok(if let Part::Is(entry) = entry { Some(entry) } else { None })
 }
 
 #[cfg(test)]

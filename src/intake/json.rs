@@ -5,9 +5,8 @@ use super::refusal::{Fault, Refusal};
 use crate::limits;
 use fan_in::Invalid;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{
-    Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -187,34 +186,34 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for PartVisitor<T> {
     }
 }
 
-/// The members of an array, up to [`limits::EVENTS_MAX`].
-struct List<T> {
-    members: Vec<Part<T>>,
+/// The texts of an array's members, up to [`limits::EVENTS_MAX`].
+struct List<'a> {
+    members: Vec<&'a str>,
     more: bool,
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+impl<'de> Deserialize<'de> for List<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(ListVisitor(PhantomData))
+        deserializer.deserialize_seq(ListVisitor)
     }
 }
 
-struct ListVisitor<T>(PhantomData<T>);
+struct ListVisitor;
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
-    type Value = List<T>;
+impl<'de> Visitor<'de> for ListVisitor {
+    type Value = List<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<'de>, A::Error> {
         let mut members = Vec::new();
         while members.len() < limits::EVENTS_MAX {
-            let Some(member) = seq.next_element()? else {
+            let Some(member) = seq.next_element::<&RawValue>()? else {
                 return Ok(List { members, more: false });
             };
-            members.push(member);
+            members.push(member.get());
         }
         let more = seq.next_element::<IgnoredAny>()?.is_some();
         IgnoredAny.visit_seq(seq)?;
@@ -230,19 +229,28 @@ pub(super) fn text(body: &[u8]) -> Result<&str, Refusal> {
 }
 
 /// Reads an object. `T` has no member that fails on a type, so what fails is the syntax or a repetition.
-pub(super) fn object<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
-    serde_json::from_str(text).map_err(|error| {
-        Refusal::Malformed(if error.is_data() {
-            "the body gives one of its fields twice"
-        } else {
-            "the body is not JSON"
-        })
-    })
+pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Refusal> {
+    read(text, "the body gives one of its fields twice", "the body is not JSON")
 }
 
-/// Reads an array of objects.
-pub(super) fn list<T: DeserializeOwned>(text: &str) -> Result<Vec<Part<T>>, Refusal> {
-    let list: List<T> = object(text)?;
+/// Reads one of [`list`]'s members.
+pub(super) fn member<'a, T: Deserialize<'a>>(text: &'a str) -> Result<Part<T>, Refusal> {
+    let unreadable = "the event holds a text or a number that cannot be read";
+    read(text, "the event gives one of its fields twice", unreadable)
+}
+
+fn read<'a, T: Deserialize<'a>>(
+    text: &'a str,
+    twice: &'static str,
+    unreadable: &'static str,
+) -> Result<T, Refusal> {
+    let why = |error: serde_json::Error| if error.is_data() { twice } else { unreadable };
+    serde_json::from_str(text).map_err(|error| Refusal::Malformed(why(error)))
+}
+
+/// Reads an array; its members are read one by one, so that what is wrong with one spoils no other.
+pub(super) fn list(text: &str) -> Result<Vec<&str>, Refusal> {
+    let list: List<'_> = object(text)?;
     if list.more {
         return Err(Refusal::TooLarge("there are more events in one call than are taken"));
     }
@@ -318,11 +326,25 @@ mod tests {
 
     #[test]
     fn a_list_has_an_end() {
-        let of =
-            |n: usize| list::<Sample>(&format!("[{}]", vec!["{}"; n].join(","))).map(|l| l.len());
+        let of = |n: usize| list(&format!("[{}]", vec!["{}"; n].join(","))).map(|l| l.len());
         assert_eq!(of(0), Ok(0));
         assert_eq!(of(limits::EVENTS_MAX), Ok(limits::EVENTS_MAX));
         assert!(matches!(of(limits::EVENTS_MAX + 1), Err(Refusal::TooLarge(_))));
         assert!(matches!(of(limits::EVENTS_MAX + 2), Err(Refusal::TooLarge(_))));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_member_spoils_no_other() {
+        let members = list(r#"[{"a":1}, {"a":1,"a":1},7 ,{"a":1e999}]"#).unwrap();
+        assert_eq!(members, [r#"{"a":1}"#, r#"{"a":1,"a":1}"#, "7", r#"{"a":1e999}"#]);
+        let read: Vec<_> = members.into_iter().map(member::<Sample>).collect();
+        let [Ok(Part::Is(_)), Err(twice), Ok(Part::Other), Err(unreadable)] = &read[..] else {
+            panic!("{read:?}")
+        };
+        assert_eq!(twice.to_string(), "the event gives one of its fields twice");
+        assert!(unreadable.to_string().starts_with("the event holds"), "{unreadable}");
+        for bad in ["[{]", "[{}", "[{},]", "[1 2]", "[{}]]", "[{'a':1}]"] {
+            assert_eq!(list(bad), Err(Refusal::Malformed("the body is not JSON")), "{bad}");
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Which addresses a sink may live at. They are looked at when the connection is made, so that a name
 //! cannot mean one address when it is checked and another when it is called.
 
+use crate::config::is_localhost;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use url::Host;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
@@ -89,21 +89,6 @@ fn held(high: u16, low: u16) -> Reach {
 
 fn own(held: &[Reach]) -> Reach {
     if held.contains(&Reach::Forbidden) { Reach::Forbidden } else { Reach::Private }
-}
-
-/// A host that can be nothing but this machine: the one that plain http is spoken with.
-#[must_use]
-pub fn is_loopback_host(host: &Host<&str>) -> bool {
-    match host {
-        Host::Ipv4(ip) => ip.is_loopback(),
-        Host::Ipv6(ip) => *ip == Ipv6Addr::LOCALHOST,
-        Host::Domain(name) => is_localhost(name),
-    }
-}
-
-fn is_localhost(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    name.eq_ignore_ascii_case("localhost")
 }
 
 /// What is left of a name's addresses.
@@ -238,28 +223,10 @@ mod tests {
         assert_eq!(left("evil.example", &rebound[..2], false), None);
         assert_eq!(left("evil.example", &[], true), None);
         assert_eq!(left("localhost", &["127.0.0.1", "8.8.8.8"], true), Some(found(&["127.0.0.1"])));
-        assert_eq!(left("LocalHost.", &["8.8.8.8"], true), None);
-    }
-
-    #[test]
-    fn only_this_machine_is_a_loopback_host() {
-        let is = |url: &str| is_loopback_host(&url::Url::parse(url).unwrap().host().unwrap());
-        for url in [
-            "http://localhost:1",
-            "http://127.0.0.1",
-            "http://0x7f.1",
-            "http://[::1]:8080",
-            "http://LOCALHOST",
-        ] {
-            assert!(is(url), "{url}");
+        for name in ["LocalHost.", "hook.localhost", "a.b.LocalHost"] {
+            assert_eq!(left(name, &["8.8.8.8", "10.0.0.1"], true), None, "{name}");
+            assert_eq!(left(name, &["127.0.0.1"], false), Some(found(&["127.0.0.1"])), "{name}");
         }
-        for url in [
-            "http://localhost.evil.example",
-            "http://10.0.0.1",
-            "http://[fe80::1]",
-            "http://evil-localhost",
-        ] {
-            assert!(!is(url), "{url}");
-        }
+        assert_eq!(left("evil-localhost", &["8.8.8.8"], false), Some(found(&["8.8.8.8"])));
     }
 }

@@ -1,8 +1,9 @@
 //! The one outbound HTTP client of the sinks. It goes where it is told and nowhere else: no redirects, no
 //! proxies from the environment, no addresses that are not allowed.
 
-use super::address::{Blocked, Guard, is_allowed, is_loopback_host};
+use super::address::{Blocked, Guard, is_allowed};
 use super::retry_after;
+use crate::config::is_loopback_host;
 use crate::limits::SINK_ANSWER_MAX;
 use fan_in::Timestamp;
 use reqwest::header::{HeaderMap, RETRY_AFTER};

@@ -44,7 +44,7 @@ impl AzureTable {
                 (parsed.table_endpoint()?, parsed.credential().clone())
             }
             Storage::Identity { table_endpoint, identity } => {
-                let token = credential::token(identity, Arc::clone(&http))?;
+                let token = credential::token(identity)?;
                 (table_endpoint.clone(), azure_data_tables::Credential::Token(token))
             }
         };

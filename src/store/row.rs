@@ -1,6 +1,7 @@
 //! Rows as JSON, and back: reading is total, since whoever can reach the store can write into it.
 
 use crate::keys::hex;
+use crate::limits::{TEXT_CHARS_MAX, cut};
 use crate::ports::StoreError;
 use fan_in::push::Channels;
 use fan_in::{
@@ -333,10 +334,26 @@ impl From<&Push> for PushDoc {
             deadline: p.deadline.as_millis(),
             decided_at: p.decided_at.map(Timestamp::as_millis),
             missed: names(&p.missed),
-            notices: p.notices.iter().map(NoticeDoc::from).collect(),
+            notices: notice_docs(&p.notices),
             hold_until: p.hold_until.as_millis(),
         }
     }
+}
+
+/// Where very many deliveries go wrong, less is kept of how: a row that is too large would be refused.
+fn notice_docs(notices: &[Notice]) -> Vec<NoticeDoc> {
+    let chars_max = match notices.iter().map(|n| n.deliveries.len()).sum() {
+        0..=200 => TEXT_CHARS_MAX,
+        201..=800 => 60,
+        _ => 0,
+    };
+    let mut docs: Vec<_> = notices.iter().map(NoticeDoc::from).collect();
+    for delivery in docs.iter_mut().flat_map(|notice| &mut notice.deliveries) {
+        for text in [&mut delivery.error, &mut delivery.result].into_iter().flatten() {
+            *text = cut(text, chars_max);
+        }
+    }
+    docs
 }
 
 impl PushDoc {

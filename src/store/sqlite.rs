@@ -85,12 +85,12 @@ impl Sqlite {
     /// # Errors
     /// [`OpenError`], as it says.
     pub fn open(path: &Path, access: Access) -> Result<Self, OpenError> {
+        let failed = |error| OpenError::Database { path: path.to_owned(), error };
+        let writer = connect(path).map_err(failed)?;
         let lock = match access {
             Access::Server => Some(lock(path)?),
             Access::Command => None,
         };
-        let failed = |error| OpenError::Database { path: path.to_owned(), error };
-        let writer = connect(path).map_err(failed)?;
         writer.execute_batch(SCHEMA).map_err(failed)?;
         let reader = connect(path).map_err(failed)?;
         let (reads, read_queue) = mpsc::channel();
@@ -104,16 +104,16 @@ impl Sqlite {
     }
 }
 
+/// Locks the file's own name: a link to it is another name for the same lock. The file is there already.
 fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = path.as_os_str().to_owned();
+    let failed = |error| OpenError::Lock { path: path.to_owned(), error };
+    let mut name = path.canonicalize().map_err(failed)?.into_os_string();
     name.push(".lock");
-    let path = PathBuf::from(name);
-    let failed = |error| OpenError::Lock { path: path.clone(), error };
     let file =
-        File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        File::options().create(true).truncate(false).write(true).open(name).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Served(path.with_extension(""))),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Served(path.to_owned())),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
@@ -185,6 +185,11 @@ fn write_all(connection: &Connection, queue: &mpsc::Receiver<Write>) {
     while let Ok(first) = queue.recv() {
         let mut group = vec![first];
         group.extend(queue.try_iter().take(GROUP_MAX - 1));
+        // Whoever gave up has been told so, or comes again: a disk that stalled does not owe him this.
+        group.retain(|write| !write.reply.is_closed());
+        if group.is_empty() {
+            continue;
+        }
         let results = commit(connection, &group);
         for (i, write) in group.into_iter().enumerate() {
             let result = match &results {
@@ -291,5 +296,50 @@ impl Rows for Sqlite {
         let (reply, answer) = oneshot::channel();
         self.writes.send(Write { shard, ops, reply }).map_err(gone)?;
         answer.await.map_err(gone)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_second_server_is_refused_whatever_it_calls_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("a.db"), folder.path().join("b.db"));
+        // The link is there before the file is.
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let first = Sqlite::open(&link, Access::Server).unwrap();
+        for name in [&file, &link, &folder.path().join("./a.db")] {
+            let second = Sqlite::open(name, Access::Server);
+            assert!(matches!(second, Err(OpenError::Served(_))), "{second:?}");
+            Sqlite::open(name, Access::Command).unwrap();
+        }
+        drop(first);
+        Sqlite::open(&file, Access::Server).unwrap();
+    }
+
+    #[test]
+    fn a_write_that_nobody_waits_for_is_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = connect(&folder.path().join("a.db")).unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        let (writes, queue) = mpsc::channel();
+        let shard = Shard::of(0);
+        let write = |key: &str| {
+            let (reply, answer) = oneshot::channel();
+            let ops = vec![Op::Put { key: key.to_owned(), doc: "{}".to_owned() }];
+            writes.send(Write { shard, ops, reply }).unwrap();
+            answer
+        };
+        drop(write("given up"));
+        let waited_for = write("waited for");
+        drop(write("given up too"));
+        drop(writes);
+        write_all(&connection, &queue);
+        assert!(waited_for.blocking_recv().unwrap().is_ok());
+        let keys: Vec<_> = range(&connection, shard, "", "~", 9).unwrap();
+        assert_eq!(keys.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["waited for"]);
     }
 }

@@ -433,3 +433,20 @@ async fn a_row_that_cannot_be_read_stops_neither_the_list_nor_the_tick_nor_the_p
     while world.app.purge().await.unwrap() > 0 {}
     assert!(world.app.push(good).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn the_largest_settings_with_the_longest_errors_still_fit_into_a_row() {
+    let names: Vec<&'static str> = (0..64).map(|i| &*format!("region{i:02}").leak()).collect();
+    let sinks: Vec<_> =
+        (0..32).map(|i| Plan::ready(format!("a-sink-with-a-name-{i:02}").leak())).collect();
+    let world = World::new(&names, &sinks.iter().collect::<Vec<_>>());
+    for sink in &sinks {
+        for _ in 0..200 {
+            sink.will(Attempt::Refused { error: "x".repeat(300), retry_after: Some(60 * MINUTE) });
+        }
+    }
+    for name in &names {
+        let arrived = world.arrive("v1", 'a', name).await;
+        world.app.deliver(arrived.push.id).await.unwrap();
+    }
+}

@@ -2,6 +2,8 @@
 
 use crate::support::{Answer, Receiver, Standalone, acr_push, binary, run};
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 const REGIONS: (&str, &str) = ("WebhookRegions", "northeurope, West Europe");
 
@@ -419,6 +421,34 @@ fn without_a_command_there_is_help() {
     for command in ["serve", "demo", "check-config"] {
         assert!(out.contains(command), "{out}");
     }
+}
+
+#[test]
+fn nobody_has_to_listen_to_a_command() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = binary(&[REGIONS]);
+    let output = command.arg("check-config").stdout(writer).stderr(Stdio::piped()).spawn();
+    let output = output.unwrap().wait_with_output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn the_demo_takes_its_files_away_when_it_is_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    let mut command = binary(&[("TMPDIR", folder.path().to_str().unwrap())]);
+    let mut demo =
+        command.arg("demo").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("simple")), "the scenarios begin");
+    assert_eq!(files(), 1);
+    let kill = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let rest: Vec<_> = lines.map(Result::unwrap).collect();
+    assert_eq!(demo.wait().unwrap().code(), Some(1), "{rest:?}");
+    assert_eq!(files(), 0, "{rest:?}");
 }
 
 #[test]

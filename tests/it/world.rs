@@ -23,6 +23,8 @@ pub(crate) const WITHIN: Duration = Duration::from_secs(3);
 pub(crate) struct Plan {
     name: &'static str,
     deploys: bool,
+    /// It also hears of each region.
+    ready: bool,
     takes: Duration,
     answers: Mutex<VecDeque<Attempt>>,
     heard: Mutex<Vec<String>>,
@@ -30,7 +32,13 @@ pub(crate) struct Plan {
 
 impl Plan {
     fn made(name: &'static str, deploys: bool, takes: Duration) -> Arc<Self> {
-        Arc::new(Self { name, deploys, takes, answers: Mutex::default(), heard: Mutex::default() })
+        let (answers, heard) = Default::default();
+        Arc::new(Self { name, deploys, ready: false, takes, answers, heard })
+    }
+
+    pub(crate) fn ready(name: &'static str) -> Arc<Self> {
+        let (answers, heard) = Default::default();
+        Arc::new(Self { name, deploys: false, ready: true, takes: Duration::ZERO, answers, heard })
     }
 
     pub(crate) fn slow(name: &'static str, takes: Duration) -> Arc<Self> {
@@ -152,7 +160,7 @@ fn app(rows: &Slow, regions: &[&str], sinks: &[Arc<Plan>]) -> App {
         kinds: if sink.deploys {
             vec![NoticeKind::Completed, NoticeKind::Recovered]
         } else {
-            all[1..].to_vec()
+            all[usize::from(!sink.ready)..].to_vec()
         },
         region: None,
         actions: Action::ALL.to_vec(),

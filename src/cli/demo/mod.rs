@@ -9,7 +9,7 @@ use crate::config::{self, Home};
 use crate::standalone::Running;
 use crate::store::sqlite::Access;
 use crate::{boot, telemetry};
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use fake_slack::FakeSlack;
 use stage::Stage;
 use std::collections::BTreeMap;
@@ -54,7 +54,15 @@ pub(super) fn run(args: &Args, env: &BTreeMap<String, String>) -> anyhow::Result
         say(&format!("A registry with replicas in {} pushes webhooks to http://{address}/api/ImagePush", REGIONS.join(", ")));
 
         let mut stage = Stage::new(address, slack)?;
-        let played = scenarios::play_all(&mut stage).await;
+        // Ended here and not by the signal itself, or the folder would stay behind.
+        let played = tokio::select! {
+            biased; // The signal is listened for before anything is played.
+            ended = tokio::signal::ctrl_c() => Err(match ended {
+                Ok(()) => anyhow!("ended before the scenarios were over"),
+                Err(error) => anyhow!(error).context("cannot wait for Ctrl-C"),
+            }),
+            played = scenarios::play_all(&mut stage) => played,
+        };
         if let (Ok(()), false) = (&played, args.exit) {
             say(&format!("\nThe server stays open: http://{address}/api/status shows the pushes. Ctrl-C ends it."));
             tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")?;

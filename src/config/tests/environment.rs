@@ -1,6 +1,7 @@
 //! One setting at a time.
 
 use super::*;
+use crate::config::signing::signing_secret;
 
 /// Each of these values is the only problem, and named by its setting.
 fn refused(name: &str, values: &[&str]) {
@@ -177,7 +178,10 @@ fn plain_http_is_for_loopback_hosts_only() {
         "http://127.0.0.1:9/x",
         "http://localhost/x",
         "http://a.localhost/",
+        "http://LocalHost./x",
+        "http://0x7f.1/",
         "http://[::1]:1/",
+        "http://[::ffff:127.0.0.1]/",
         "https://a.example",
     ] {
         good(&[
@@ -193,6 +197,8 @@ fn plain_http_is_for_loopback_hosts_only() {
                 "http://a.example/",
                 "http://10.0.0.1/",
                 "http://localhost.example/",
+                "http://evil-localhost/",
+                "http://[fe80::1]/",
                 "ftp://a/",
                 "a.example/x",
                 "/x",
@@ -257,7 +263,7 @@ fn variables_make_sinks_that_hear_of_what_suits_them() {
 
 #[test]
 fn a_signing_secret_is_base64_of_24_to_64_bytes_with_or_without_its_prefix() {
-    let read = |text: &str| values::signing_secret(text).map(|secret| secret.expose().to_owned());
+    let read = |text: &str| signing_secret(text).map(|secret| secret.expose().to_owned());
     let of = |bytes: usize| "QUFB".repeat(bytes / 3);
     assert_eq!(read(SIGNING).unwrap(), SIGNING);
     assert_eq!(read(SIGNING.trim_start_matches("whsec_")).unwrap(), SIGNING);

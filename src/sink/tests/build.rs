@@ -25,7 +25,7 @@ fn every_sink_of_the_settings_is_made_in_their_order() {
         sink("slack", SinkKind::Slack { url: url() }),
         sink("teams", SinkKind::Teams { url: url() }),
         webhook("flux", Format::Acr, None),
-        webhook("events", Format::CloudEvents, Some("some secret text")),
+        webhook("events", Format::CloudEvents, Some("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")),
         sink("log", SinkKind::Log),
     ];
     let sinks = build(&config, Duration::from_secs(15)).unwrap();

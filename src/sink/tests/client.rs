@@ -160,6 +160,22 @@ async fn a_names_addresses_are_looked_at_when_it_is_resolved() {
 }
 
 #[tokio::test]
+async fn whatever_the_settings_take_for_this_machine_is_called() {
+    let server = Server::saying(200, "ok").await;
+    for host in ["127.0.0.1", "[::ffff:127.0.0.1]", "localhost"] {
+        let url = Url::parse(&format!("http://{host}:{}/", server.port)).unwrap();
+        assert!(matches!(post(LONG, false, &url).await, Outcome::Answered(_)), "{host}");
+    }
+    // Not every machine knows these names, but plain http is no reason not to ask.
+    for host in ["localhost.", "hook.localhost"] {
+        let url = Url::parse(&format!("http://{host}:{}/", server.port)).unwrap();
+        if let Outcome::NotSent(reason) = post(LONG, false, &url).await {
+            assert!(reason.starts_with("cannot connect"), "{host}: {reason}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn plain_http_leaves_the_machine_in_no_case() {
     for url in ["http://10.0.0.1/", "http://sink.example/", "ftp://127.0.0.1/", "data:text/plain,x"]
     {

@@ -8,7 +8,7 @@ use super::attempt::{Judgement, attempt};
 use super::client::{Client, Reply};
 use super::redact::Redactor;
 use super::{JSON, content_type};
-use crate::config::Format;
+use crate::config::{Format, is_own_header};
 use crate::ports::{Parcel, Sink};
 use crate::secret::{Secret, SecretUrl};
 use async_trait::async_trait;
@@ -46,8 +46,7 @@ impl Webhook {
     /// # Errors
     /// When the secret or a header cannot be used.
     pub fn new(name: String, settings: &Settings<'_>, client: Client) -> Result<Self, String> {
-        let key =
-            settings.secret.map(Key::from_secret).transpose().map_err(|error| error.to_string())?;
+        let key = settings.secret.map(Key::from_secret).transpose()?;
         let others = settings.headers.iter().map(|(_, value)| value).chain(settings.secret);
         Ok(Self {
             name,
@@ -96,7 +95,7 @@ fn headers(settings: &Settings<'_>) -> Result<HeaderMap, String> {
     for (name, value) in settings.headers {
         let name = HeaderName::try_from(name)
             .map_err(|_| "the name of one of its headers is not one".to_owned())?;
-        if is_ours(name.as_str()) {
+        if is_own_header(name.as_str()) {
             return Err(format!("its header {name} is set by acr-fanin itself"));
         }
         let mut value = HeaderValue::try_from(value.expose())
@@ -105,21 +104,6 @@ fn headers(settings: &Settings<'_>) -> Result<HeaderMap, String> {
         headers.insert(name, value);
     }
     Ok(headers)
-}
-
-/// Headers that tell who sends what, and those that are the connection's own.
-fn is_ours(name: &str) -> bool {
-    name.starts_with("webhook-")
-        || matches!(
-            name,
-            "host"
-                | "content-length"
-                | "transfer-encoding"
-                | "connection"
-                | "upgrade"
-                | "te"
-                | "trailer"
-        )
 }
 
 #[async_trait]
