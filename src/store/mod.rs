@@ -1,7 +1,6 @@
 //! Where pushes are kept: one layout of rows over any [`Rows`].
 //!
-//! Within a shard (a repository belongs to one, so that all that is said of a repository changes in one
-//! transaction):
+//! Within a shard (a repository belongs to one, so that all about it changes in one transaction):
 //!
 //! | key | what |
 //! |---|---|
@@ -28,8 +27,7 @@ use fan_in::{
 };
 use futures_util::future::try_join_all;
 pub use row::Mark;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Pushes of one tag that its row names: so many of each registry, and of all.
 const MARKS_OF_REGISTRY_MAX: usize = 32;
