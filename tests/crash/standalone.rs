@@ -17,7 +17,7 @@ enum Point {
     Answer(usize),
 }
 
-const SIDE_BY_SIDE: usize = 6;
+const SIDE_BY_SIDE: usize = 8;
 
 /// Scenarios that make sense here: no queue is in the way of an arrival, and a purge waits for five minutes.
 fn makes_sense(scenario: &Scenario) -> bool {
