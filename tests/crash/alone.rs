@@ -46,7 +46,7 @@ impl Alone {
         let mut all = Settings::from([
             ("WebhookRegions", "northeurope,westeurope".to_owned()),
             ("WebhookTimeout", "2s".to_owned()),
-            ("FANIN_SINK_TIMEOUT", "250ms".to_owned()),
+            ("FANIN_SINK_TIMEOUT", "1s".to_owned()),
             ("FANIN_RETRY", ["200ms"; 20].join(",")),
             ("SLACK_WEBHOOK_URL", format!("http://{}/services/T0/B0/x", proxies[0].address)),
         ]);

@@ -16,7 +16,7 @@ const CARRIERS: usize = 8;
 const NOW_AND_THEN: u8 = 30;
 
 fn hooks(pushes: u64) -> Vec<Hook> {
-    (1..=pushes).map(|number| Hook::new(number, &format!("v{number}"), number)).collect()
+    (1..=pushes).map(Hook::of_many).collect()
 }
 
 /// Webhooks that come at the same time; all have to be taken.

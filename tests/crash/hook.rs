@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hook {
     pub(crate) id: String,
+    pub(crate) repository: String,
     pub(crate) tag: String,
     /// What the digest is made of.
     pub(crate) content: u64,
@@ -15,7 +16,19 @@ pub(crate) struct Hook {
 
 impl Hook {
     pub(crate) fn new(number: u64, tag: &str, content: u64) -> Self {
-        Self { id: format!("event-{number}"), tag: tag.to_owned(), content, second: number }
+        Self {
+            id: format!("event-{number}"),
+            repository: "team/app".to_owned(),
+            tag: tag.to_owned(),
+            content,
+            second: number,
+        }
+    }
+
+    /// One of many pushes, in one of a few repositories.
+    pub(crate) fn of_many(number: u64) -> Self {
+        let hook = Self::new(number, &format!("v{number}"), number);
+        Self { repository: format!("team/app{}", number % 8), ..hook }
     }
 
     pub(crate) fn digest(&self) -> String {
@@ -33,7 +46,7 @@ impl Hook {
             "target": {
                 "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
                 "size": 524, "digest": self.digest(), "length": 524,
-                "repository": format!("team/app{}", self.content % 8), "tag": self.tag,
+                "repository": self.repository, "tag": self.tag,
             },
             "request": {
                 "id": "3cbb6949-7549-4fa1-86cd-a6d5451dffc7", "host": "myregistry.azurecr.io",

@@ -44,6 +44,17 @@ impl Sink {
         self.notices().values().map(|lives| lives.len() - 1).sum()
     }
 
+    /// Repeats that no death of the process explains.
+    pub(crate) fn repeats_in_one_life(&self) -> usize {
+        let again = |mut lives: Vec<usize>| {
+            let all = lives.len();
+            lives.sort_unstable();
+            lives.dedup();
+            all - lives.len()
+        };
+        self.notices().into_values().map(again).sum()
+    }
+
     pub(crate) fn take(&self, request: &Message, life: usize) -> Message {
         if let Some(status) = self.plan.lock().unwrap().pop_front() {
             return Message::answer(status, "", "as planned");
