@@ -48,11 +48,11 @@ impl Alone {
             ("WebhookTimeout", "2s".to_owned()),
             ("FANIN_SINK_TIMEOUT", "1s".to_owned()),
             ("FANIN_RETRY", ["200ms"; 20].join(",")),
-            ("SLACK_WEBHOOK_URL", format!("http://{}/services/T0/B0/x", proxies[0].address)),
+            ("SLACK_WEBHOOK_URL", format!("http://{}/services/T0/B0/{{life}}", proxies[0].address)),
         ]);
         all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         if let Some(url) = all.get_mut("NOTIFY_WEBHOOK_URL") {
-            *url = format!("http://{}/x", proxies[1].address);
+            *url = format!("http://{}/{{life}}", proxies[1].address);
         }
         Self {
             wire: Arc::clone(&wire),

@@ -65,6 +65,9 @@ pub(crate) async fn start(
         // The port is free now; should somebody take it before us, the process ends and we take another.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_acr-fanin"));
+        // Sinks know the processes apart by their paths: a request may arrive when its sender is dead.
+        let life = format!("life{}", wire.lives() + 1);
+        let settings = settings.iter().map(|(name, value)| (name, value.replace("{life}", &life)));
         command.env_clear().envs(settings);
         match folder {
             Some(folder) => {

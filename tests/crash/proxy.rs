@@ -329,17 +329,17 @@ impl Way {
             match verdict {
                 Verdict::Dead | Verdict::Kill(When::Before) => return Ok(()),
                 Verdict::Kill(When::After) => {
-                    let answer = self.forward(&request, life).await;
+                    let answer = self.forward(&request).await;
                     self.wire.kill();
                     return answer.map(drop);
                 }
                 Verdict::Fault(fault) => {
-                    if !self.fault(fault, &mut client, &request, life).await? {
+                    if !self.fault(fault, &mut client, &request).await? {
                         return Ok(());
                     }
                 }
                 Verdict::Forward => {
-                    let answer = self.forward(&request, life).await?;
+                    let answer = self.forward(&request).await?;
                     client.get_mut().write_all(&answer.bytes()).await?;
                 }
             }
@@ -348,9 +348,9 @@ impl Way {
         Ok(())
     }
 
-    async fn forward(&self, request: &Message, life: usize) -> io::Result<Message> {
+    async fn forward(&self, request: &Message) -> io::Result<Message> {
         match &self.upstream {
-            Upstream::Sink(sink) => Ok(sink.take(request, life)),
+            Upstream::Sink(sink) => Ok(sink.take(request)),
             Upstream::Service(address) => {
                 let mut upstream = BufReader::new(TcpStream::connect(address).await?);
                 upstream.get_mut().write_all(&request.bytes()).await?;
@@ -366,7 +366,6 @@ impl Way {
         fault: Fault,
         client: &mut BufReader<TcpStream>,
         request: &Message,
-        life: usize,
     ) -> io::Result<bool> {
         const SECOND: Duration = Duration::from_secs(1);
         if fault == Fault::Slow {
@@ -375,7 +374,7 @@ impl Way {
         let answer = match fault {
             Fault::Unavailable => Message::answer(503, "", "busy"),
             Fault::Throttled => Message::answer(429, "Retry-After: 1\r\n", "slow down"),
-            fault if fault.leaves_doubt() => self.forward(request, life).await?,
+            fault if fault.leaves_doubt() => self.forward(request).await?,
             _ => Message::answer(200, "", ""),
         };
         let bytes = answer.bytes();

@@ -55,11 +55,13 @@ impl Sink {
         self.notices().into_values().map(again).sum()
     }
 
-    pub(crate) fn take(&self, request: &Message, life: usize) -> Message {
+    pub(crate) fn take(&self, request: &Message) -> Message {
         if let Some(status) = self.plan.lock().unwrap().pop_front() {
             return Message::answer(status, "", "as planned");
         }
         let body: Value = serde_json::from_slice(&request.content()).unwrap();
+        let path = request.line().split(' ').nth(1).unwrap();
+        let life = path.rsplit_once("/life").unwrap().1.parse().unwrap();
         let got = match (body["text"].as_str(), body["id"].as_str()) {
             (Some(text), _) => of_chat(text, life),
             (None, Some(id)) => Got {

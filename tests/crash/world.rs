@@ -70,11 +70,11 @@ impl World {
             ("FANIN_SINK_TIMEOUT", "5s".to_owned()),
             ("FANIN_RETRY", "5s,5s,5s,5s,5s,5s,5s,5s".to_owned()),
             ("AzureWebJobsStorage", direct.replace(service, &table)),
-            ("SLACK_WEBHOOK_URL", format!("http://{slack_url}/services/T0/B0/x")),
+            ("SLACK_WEBHOOK_URL", format!("http://{slack_url}/services/T0/B0/{{life}}")),
         ]);
         all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         if let Some(url) = all.get_mut("NOTIFY_WEBHOOK_URL") {
-            *url = format!("http://{}/x", proxies[2].address);
+            *url = format!("http://{}/{{life}}", proxies[2].address);
         }
         Self {
             table: Table::new(&direct, &name),
