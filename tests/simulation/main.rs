@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 /// In a build without optimisation the seeds take much longer.
-const SEEDS: u64 = if cfg!(debug_assertions) { 1_000 } else { 1_000_000 };
+const SEEDS: u64 = if cfg!(debug_assertions) { 2_000 } else { 1_000_000 };
 const THREADS: u64 = 2;
 
 #[expect(clippy::disallowed_methods, reason = "a test's own settings")]

@@ -155,13 +155,18 @@ impl Plan {
                 if !whole && !late && chance(rng, 20) {
                     continue;
                 }
-                let after = match rng.u32(..4) {
+                let delay = rng.u64(..spread);
+                let after = match rng.u32(..5) {
                     _ if !late => 0,
-                    0 => self.timeout - rng.u64(..2_000),
-                    1 => self.timeout + rng.u64(40_000..180_000),
+                    // Together with the tick that finds the push overdue.
+                    0 => {
+                        let sent = start + delay;
+                        let tick = (sent + self.timeout).next_multiple_of(15_000);
+                        tick + rng.u64(..40) - sent
+                    }
+                    1 | 2 => self.timeout + rng.u64(40_000..180_000),
                     _ => self.timeout + rng.u64(3_000..40_000),
                 };
-                let delay = rng.u64(..spread);
                 let event_time = EPOCH + start.cast_signed() + delay.cast_signed();
                 let id = if self.ids_agree {
                     format!("push-{real}")

@@ -10,9 +10,10 @@ use fan_in::{Arrival, ContentId, EventId, Family, Shard};
 
 /// What the transaction of an arrival does to the pushes of its content.
 pub(crate) fn rule(sim: &Sim, memory: &Memory, shard: Shard, ops: &[Op]) -> Option<Hit> {
+    let earlier = ops.iter().map(Op::key).find(|key| key.starts_with("p:") && key.len() > 34);
     let (id, region) = {
         let mut state = sim.state();
-        if !state.close {
+        if !state.close && earlier.is_none() {
             return None;
         }
         let Kind::Report(report) = state.job()?.kind else { return None };
@@ -22,7 +23,6 @@ pub(crate) fn rule(sim: &Sim, memory: &Memory, shard: Shard, ops: &[Op]) -> Opti
     let key = ops.iter().map(Op::key).find(|key| key.starts_with("p:") && key.len() == 34)?;
     let Some(before) = observe::family(memory, shard, key) else { return Some(Hit::Rule6Opens) };
     let newest = &before.newest;
-    let earlier = ops.iter().map(Op::key).find(|key| key.starts_with("p:") && key.len() > 34);
     let opens = ops.iter().any(|op| matches!(op, Op::Insert { key, .. } if key.len() > 34));
     let knows = |event: &Arrival| event.ids.contains(&id);
     if opens {

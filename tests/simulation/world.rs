@@ -105,7 +105,7 @@ pub(crate) struct State {
     pub(crate) truth: Truth,
     pub(crate) trace: Option<Vec<String>>,
     pub(crate) faulty: bool,
-    /// Every write is looked at closely: in one seed of four.
+    /// The rule behind every write is counted: in one seed of four, the rare ones in all.
     pub(crate) close: bool,
     pub(crate) instances: Vec<Instance>,
     pub(crate) jobs: BTreeMap<TaskId, Job>,
