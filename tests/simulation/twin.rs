@@ -5,9 +5,12 @@ use crate::plan::{EPOCH, Plan, Report};
 use crate::world::{Sim, State};
 use acr_fanin::keys;
 use fan_in::{Correlation, Push, Status};
+use std::time::Duration;
 
 /// Between "in time" and "late" there has to be more than any fault moves an arrival by.
 const MARGIN: i64 = 5_000;
+/// Of two copies of one event, which differ by less than a second, either may count.
+const ORDERED: Duration = Duration::from_secs(3);
 /// Without faults a push that is overdue is decided within this time.
 const TICK: i64 = 15_000;
 
@@ -65,22 +68,13 @@ pub(crate) fn stored_reports(sim: &Sim, rows: &Rows) -> Option<Vec<Report>> {
             }
             stored.push(report.clone());
         }
-        // The first report may have been another one than without faults: then the deadline is another too.
-        let first = stored[begin..].iter().map(|r| r.at).min().unwrap_or(0);
-        let deadline = EPOCH + (first + plan.timeout).cast_signed();
-        let same = stored[begin..].iter().all(|r| {
-            let sent = EPOCH + r.at.cast_signed();
-            if sent > push.deadline.as_millis() {
-                sent > deadline + TICK + MARGIN
-            } else {
-                sent < deadline - MARGIN
-            }
-        });
-        if !same {
+        // Opened when it would have been without faults, so that its deadline is the same one.
+        let first = stored[begin..].iter().map(|r| r.at).min().unwrap_or(0).cast_signed();
+        if push.first_seen.as_millis().abs_diff(EPOCH + first) > 3_000 {
             return None;
         }
     }
-    superseding_is_clear(&plan, rows).then_some(stored)
+    superseding_is_clear(rows).then_some(stored)
 }
 
 /// The registry's clock is so far ahead that its times are not believed: then the order in which reports are
@@ -89,17 +83,22 @@ fn is_ahead(plan: &Plan) -> bool {
     plan.reports.iter().any(|r| r.event_time > EPOCH + r.at.cast_signed() + 250_000)
 }
 
-/// Every other push of the tag opened well before or well after each one's deadline.
-fn superseding_is_clear(plan: &Plan, rows: &Rows) -> bool {
+/// Every other push of the tag is clearly older or newer, and opened well before or well after each one's
+/// deadline.
+fn superseding_is_clear(rows: &Rows) -> bool {
     let late_timer = 120_000;
+    let close = rows.pushes.iter().any(|a| {
+        let near = |b: &&Push| a.order().first_event.distance(b.order().first_event) < ORDERED;
+        rows.pushes.iter().filter(|b| b.id != a.id).any(|b| near(&b))
+    });
     rows.pushes.iter().all(|push| {
         let deadline = push.deadline.as_millis();
         push.status == Status::Completed
             || rows.pushes.iter().filter(|other| other.id != push.id).all(|other| {
                 let opened = other.first_seen.as_millis();
-                opened < deadline - MARGIN || opened > deadline + late_timer
+                opened < deadline - 2 * MARGIN || opened > deadline + late_timer
             })
-    }) && plan.pushes.windows(2).all(|two| two[1].start > two[0].start + 2_500)
+    }) && !close
 }
 
 pub(crate) fn compare(sim: &Sim, rows: &Rows, calm: &Rows) {
