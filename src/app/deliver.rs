@@ -60,7 +60,9 @@ impl App {
                 let mut writing = std::pin::pin!(self.write_down(id, known.take(), &batch));
                 // The other calls go on while the store takes its time.
                 let written = loop {
+                    // In this order, so that a run can be repeated.
                     tokio::select! {
+                        biased;
                         written = &mut writing => break written,
                         Some(next) = calls.next(), if !calls.is_empty() => ended.push(next),
                     }
