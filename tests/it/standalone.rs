@@ -466,3 +466,21 @@ fn the_demo_plays_three_scenarios_and_ends_well() {
         assert!(out.contains(text), "{text} is missing: {out}");
     }
 }
+
+#[tokio::test]
+async fn the_scripted_scenarios_play_against_any_endpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Standalone::start(folder.path(), &[REGIONS]);
+    let url = server.url("/api/ImagePush");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/simulate");
+    for scenario in ["simple", "interleaved", "timeout"] {
+        let (code, out, err) =
+            run(std::process::Command::new(script).args([scenario, "--url", &url]));
+        assert_eq!(code, Some(0), "{scenario}: {out}{err}");
+    }
+    let pushes = server.get("/api/status").await.json()["pushes"].clone();
+    let mut statuses: Vec<_> =
+        pushes.as_array().unwrap().iter().map(|push| push["status"].as_str().unwrap()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, ["completed", "completed", "completed", "waiting"]);
+}
