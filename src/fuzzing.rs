@@ -5,7 +5,7 @@ use crate::answer::{Answer, Request};
 use crate::functions::envelope;
 use crate::ports::{Parcel, StoreError};
 use crate::sink::{slack, teams};
-use crate::store::{Mark, row};
+use crate::store::{Mark, marks, row};
 use fan_in::Family;
 use serde_json::Value;
 
@@ -46,13 +46,13 @@ pub fn write_family(family: &Family) -> Result<String, StoreError> {
 /// # Errors
 /// When it is none.
 pub fn read_marks(doc: &str) -> Result<Vec<Mark>, StoreError> {
-    row::read_marks(doc)
+    marks::read_marks(doc)
 }
 
 /// # Errors
 /// When they cannot be written.
 pub fn write_marks(marks: &[Mark]) -> Result<String, StoreError> {
-    row::write_marks(marks)
+    marks::write_marks(marks)
 }
 
 /// The body that Slack gets.

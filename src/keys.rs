@@ -58,6 +58,19 @@ pub fn tag(repository: &Repository, tag: &Tag) -> String {
     format!("t:{}", hex(hash("tag", &[repository.as_str(), tag.as_str()])))
 }
 
+/// Where the guard of what is deployed to lives: its shard and its key.
+#[must_use]
+pub fn guard(target: &str) -> (Shard, String) {
+    let hash = hash("guard", &[target]);
+    (Shard::of(hash[0]), format!("g:{}", hex(hash)))
+}
+
+/// A part of a target, as its guard names it.
+#[must_use]
+pub fn part(part: &str) -> String {
+    hex(hash("part", &[part]))
+}
+
 /// The row of a digest in a repository, over all registries.
 #[must_use]
 pub fn digest(repository: &Repository, digest: &Digest) -> String {

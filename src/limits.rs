@@ -32,6 +32,11 @@ pub const ORIGIN_CHARS_MAX: usize = 256;
 /// An arrival that travels by queue.
 pub const QUEUED_ARRIVAL_MAX: usize = 8 * 1024;
 
+/// Parts of a deployment's target whose newest push its guard keeps.
+pub const PARTS_MAX: usize = 64;
+/// What a sink keeps between two steps.
+pub const PROGRESS_MAX: usize = 4 * 1024;
+
 /// Pushes on one page of the list: the most, and how many when nothing is asked.
 pub const PAGE_MAX: usize = 200;
 pub const PAGE_DEFAULT: usize = 50;

@@ -2,7 +2,7 @@
 //! sinks one for each kind, and the tests put faults into all of them.
 
 use async_trait::async_trait;
-use fan_in::{Attempt, Claim, Notice, Push, Shard, Timestamp};
+use fan_in::{Attempt, Claim, Image, Notice, Push, Shard, Timestamp};
 use std::fmt;
 
 /// A row's version: what a conditional write compares.
@@ -114,16 +114,35 @@ impl Parcel<'_> {
     }
 }
 
+/// What a sink deploys to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The same for all sinks that deploy to it.
+    pub id: String,
+    /// The part of it that one push replaces, such as the containers of one repository; empty for all of it.
+    /// Older and newer are told apart within a part.
+    pub part: String,
+}
+
 /// Somebody to tell. No sink tries again by itself: what it returns decides how the delivery goes on.
 #[async_trait]
 pub trait Sink: Send + Sync + fmt::Debug {
     /// Unique among the sinks.
     fn name(&self) -> &str;
 
+    /// What it changes, when it deploys this image: nothing else may change that at the same time, and no older
+    /// push may after a newer one.
+    fn target(&self, _image: &Image) -> Option<Target> {
+        None
+    }
+
     /// Does it act on the image, so that it must not hear of a push once a newer one of its tag is everywhere?
     fn deploys(&self) -> bool {
         false
     }
 
+    /// One attempt, or one step of something that takes long: then the attempt is [`Attempt::Ongoing`], and the
+    /// next step finds in its claim what this one left. A step may be lost, and its place is taken by another
+    /// that begins where it began.
     async fn deliver(&self, parcel: Parcel<'_>) -> Attempt;
 }

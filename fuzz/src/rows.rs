@@ -79,7 +79,7 @@ fn work(push: &Push, now: Timestamp) {
     let claims: Vec<Claim> = ticked.claim(now, Duration::from_secs(60), &[], &[]);
     for claim in &claims {
         let attempt = Attempt::Refused { error: "no".to_owned(), retry_after: Some(Duration::MAX) };
-        ticked.record(claim, attempt, &Retry::default(), now);
+        ticked.record(claim, attempt, &Retry::default(), &policy, now);
     }
     for push in [push, &ticked] {
         let deliveries = push.notices.iter().flat_map(|notice| &notice.deliveries);

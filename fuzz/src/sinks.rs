@@ -18,9 +18,12 @@ pub fn slack_render(bytes: &[u8]) {
             at: push.deadline,
             regions: push.expected.len(),
             missing: push.expected.clone(),
+            cause: Some(text.chars().take(64).collect()),
+            detail: Some(text.clone().into_owned()),
             deliveries: Vec::new(),
         };
-        let claim = Claim { notice: 0, sink: "slack".to_owned(), attempt: 2, repeat: true };
+        let claim =
+            Claim { notice: 0, sink: "slack".to_owned(), attempt: 2, repeat: true, progress: None };
         let now = Timestamp::from_millis(0);
         let parcel = Parcel { push: &push, notice: &notice, claim: &claim, now };
         check_slack(&slack_message(parcel).to_string());

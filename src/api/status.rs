@@ -107,7 +107,9 @@ fn delivery_view(notice: &Notice, delivery: &Delivery) -> DeliveryView {
         notice: notice.kind.as_str(),
         sink: delivery.sink.clone(),
         state,
-        attempts: delivery.attempts,
+        // What takes several steps is one attempt.
+        attempts: (delivery.attempts - delivery.steps.min(delivery.attempts))
+            .max(delivery.attempts.min(1)),
         next_attempt: next.map(rfc3339),
         last_error: delivery.last_error.clone(),
         result: delivery.result.clone(),

@@ -15,7 +15,7 @@ pub struct Counters {
 
 const VERDICTS: [&str; 5] = ["recorded", "completed", "late", "recovered", "duplicate"];
 const DECISIONS: [&str; 4] = ["completed", "timed_out", "recovered", "superseded"];
-const ATTEMPTS: [&str; 4] = ["accepted", "refused", "unknown", "hopeless"];
+const ATTEMPTS: [&str; 5] = ["accepted", "ongoing", "refused", "unknown", "hopeless"];
 
 fn add(counters: &[AtomicU64], names: &[&str], name: &str) {
     if let Some(at) = names.iter().position(|n| *n == name) {
@@ -35,6 +35,7 @@ impl Counters {
     pub(super) fn attempt(&self, attempt: &Attempt) {
         let name = match attempt {
             Attempt::Accepted { .. } => "accepted",
+            Attempt::Ongoing { .. } => "ongoing",
             Attempt::Refused { .. } => "refused",
             Attempt::Unknown { .. } => "unknown",
             Attempt::Hopeless { .. } => "hopeless",

@@ -1,7 +1,7 @@
 //! A push's notices go out: claim, call, write down.
 
 use super::{App, LEASE_FACTOR, Tries, pause};
-use crate::limits::{TEXT_CHARS_MAX, cut};
+use crate::limits::{PROGRESS_MAX, TEXT_CHARS_MAX, cut};
 use crate::ports::{Parcel, Sink, StoreError};
 use crate::store::StoredPush;
 use fan_in::mutant::{self, Mutant};
@@ -16,6 +16,9 @@ use tokio::sync::OwnedSemaphorePermit;
 /// How long a call waits for a place among the calls of its sink.
 const SLOT_WITHIN: Duration = Duration::from_secs(1);
 
+/// What a notice's delivery gives cause to tell is told in the next round; nothing of it has a cause beyond that.
+const ROUNDS_MAX: usize = 3;
+
 /// What is to be attempted now.
 struct Claimed {
     stored: StoredPush,
@@ -28,18 +31,29 @@ struct Claimed {
 type Ended = (Claim, Attempt);
 
 impl App {
-    fn lease(&self) -> Duration {
+    pub(super) fn lease(&self) -> Duration {
         self.parts.sink_timeout * LEASE_FACTOR
     }
 
-    /// Makes an attempt at every delivery of the push that is due. A second call at the same time finds nothing.
+    /// Makes an attempt at every delivery of the push that is due, and at those of the notices that these give
+    /// cause for. A second call at the same time finds nothing.
     ///
     /// # Errors
     /// [`StoreError`] when the deliveries cannot be claimed. What is claimed is always attempted; a result that
     /// cannot be written down makes the notice come again when its lease is over.
     pub async fn deliver(&self, id: PushId) -> Result<(), StoreError> {
+        for _ in 0..ROUNDS_MAX {
+            if !self.deliver_what_is_due(id).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says whether there is something to deliver afterwards that nobody has been told of.
+    async fn deliver_what_is_due(&self, id: PushId) -> Result<bool, StoreError> {
         let Some(Claimed { stored, claims, mut slots }) = self.claim(id).await? else {
-            return Ok(());
+            return Ok(false);
         };
         let at = stored.push.clone();
         let calls = claims.into_iter().map(|claim| {
@@ -47,6 +61,8 @@ impl App {
             self.attempt(&at, claim, slot)
         });
         let mut calls: FuturesUnordered<_> = calls.collect();
+        let notices = stored.push.notices.len();
+        let mut more = false;
         let mut known = Some(stored);
         let mut ended = Vec::new();
         while let Some(first) = calls.next().await {
@@ -68,14 +84,17 @@ impl App {
                     }
                 };
                 match written {
-                    Ok(stored) => known = Some(stored),
+                    Ok(stored) => {
+                        more |= stored.push.notices.len() > notices;
+                        known = Some(stored);
+                    }
                     Err(error) => {
                         tracing::error!(push = %id, %error, "results of deliveries are lost; they are repeated");
                     }
                 }
             }
         }
-        Ok(())
+        Ok(more)
     }
 
     async fn claim(&self, id: PushId) -> Result<Option<Claimed>, StoreError> {
@@ -155,11 +174,10 @@ impl App {
             );
         };
         let parcel = Parcel { push, notice, claim: &claim, now: self.parts.store.now() };
-        // The sink keeps the limit itself; this is for one that does not.
-        let limit = self.parts.sink_timeout * (LEASE_FACTOR / 2);
-        let attempt = tokio::time::timeout(limit, sink.deliver(parcel)).await;
-        let attempt =
-            attempt.unwrap_or_else(|_| Attempt::Unknown { error: "no answer in time".to_owned() });
+        let attempt = match sink.target(&push.image) {
+            Some(target) => self.deploy(sink.as_ref(), &target, parcel).await,
+            None => self.call(sink.as_ref(), parcel).await,
+        };
         drop(slot);
         let attempt = bounded(attempt);
         self.counters.attempt(&attempt);
@@ -168,6 +186,9 @@ impl App {
             Attempt::Accepted { .. } => {
                 tracing::info!(push = %push.id, image = %push.image, notice = kind, sink, attempt = number, "delivered");
             }
+            Attempt::Ongoing { result, .. } => {
+                tracing::info!(push = %push.id, image = %push.image, notice = kind, sink, attempt = number, result, "a step further");
+            }
             Attempt::Refused { error, .. }
             | Attempt::Unknown { error }
             | Attempt::Hopeless { error } => {
@@ -175,6 +196,13 @@ impl App {
             }
         }
         (claim, attempt)
+    }
+
+    /// The sink keeps the limit itself; this is for one that does not.
+    pub(super) async fn call(&self, sink: &dyn Sink, parcel: Parcel<'_>) -> Attempt {
+        let limit = self.parts.sink_timeout * (LEASE_FACTOR / 2);
+        let attempt = tokio::time::timeout(limit, sink.deliver(parcel)).await;
+        attempt.unwrap_or_else(|_| Attempt::Unknown { error: "no answer in time".to_owned() })
     }
 
     /// Tries for half a lease: after that somebody else may be at it.
@@ -215,7 +243,7 @@ impl App {
         };
         let mut push = stored.push.clone();
         for (claim, attempt) in ended {
-            push.record(claim, attempt.clone(), &self.parts.retry, store.now());
+            push.record(claim, attempt.clone(), &self.parts.retry, &self.parts.policy, store.now());
         }
         if push == stored.push { Ok(stored) } else { store.save(stored, push).await }
     }
@@ -225,7 +253,13 @@ impl App {
 fn bounded(attempt: Attempt) -> Attempt {
     let text = |text: String| cut(&text, TEXT_CHARS_MAX);
     match attempt {
-        Attempt::Accepted { result } => Attempt::Accepted { result: result.map(text) },
+        Attempt::Accepted { result, tells } => {
+            Attempt::Accepted { result: result.map(text), tells }
+        }
+        Attempt::Ongoing { after, progress, result } => {
+            let progress = progress.filter(|kept| kept.len() <= PROGRESS_MAX);
+            Attempt::Ongoing { after, progress, result: result.map(text) }
+        }
         Attempt::Refused { error, retry_after } => {
             Attempt::Refused { error: text(error), retry_after }
         }

@@ -4,6 +4,7 @@
 mod counters;
 mod deliver;
 mod find;
+mod guard;
 mod record;
 mod sweep;
 

@@ -95,6 +95,7 @@ pub(super) fn subscription(sink: &str, kinds: &[NoticeKind]) -> Subscription {
         actions: vec![Action::Push, Action::ChartPush],
         repositories: Vec::new(),
         tags: Vec::new(),
+        failure: None,
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn attempt(
         body => redactor.keep(&format!("HTTP {}: {body}", reply.status)),
     };
     match judge(&reply) {
-        Judgement::Accepted => Attempt::Accepted { result: Some(said) },
+        Judgement::Accepted => Attempt::Accepted { result: Some(said), tells: None },
         Judgement::Refused => Attempt::Refused { error: said, retry_after: reply.retry_after },
         Judgement::Unknown => Attempt::Unknown { error: said },
         Judgement::Hopeless => Attempt::Hopeless { error: said },

@@ -42,6 +42,6 @@ impl Sink for Log {
             "{}",
             sentence(parcel)
         );
-        Attempt::Accepted { result: None }
+        Attempt::Accepted { result: None, tells: None }
     }
 }

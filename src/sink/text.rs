@@ -1,10 +1,10 @@
 //! A notice as a sentence.
 
 use crate::clock::rfc3339;
-use crate::limits::{ORIGIN_CHARS_MAX, cut};
+use crate::limits::{ORIGIN_CHARS_MAX, TEXT_CHARS_MAX, cut};
 use crate::ports::Parcel;
 use fan_in::time::Spoken;
-use fan_in::{Action, Arrival, NoticeKind, RegionSet};
+use fan_in::{Action, Arrival, Notice, NoticeKind, RegionSet};
 use std::time::Duration;
 
 /// The whole of a notice in one line, such as
@@ -57,10 +57,26 @@ fn news(parcel: Parcel<'_>) -> String {
                 listed(&notice.missing)
             )
         }
-        NoticeKind::Deployed => format!("deployed{} after {after}", place("to")),
-        NoticeKind::DeployFailed => format!("deployment{} failed after {after}", place("to")),
-        NoticeKind::JobSucceeded => format!("job{} succeeded after {after}", place("in")),
-        NoticeKind::JobFailed => format!("job{} failed after {after}", place("in")),
+        NoticeKind::Deployed => format!("deployed{} after {after}{}", place("to"), cause(notice)),
+        NoticeKind::DeployFailed => {
+            format!("deployment{} failed after {after}{}", place("to"), cause(notice))
+        }
+        NoticeKind::JobSucceeded => {
+            format!("job{} succeeded after {after}{}", place("in"), cause(notice))
+        }
+        NoticeKind::JobFailed => {
+            format!("job{} failed after {after}{}", place("in"), cause(notice))
+        }
+    }
+}
+
+/// Which sink it was, and what it said.
+fn cause(notice: &Notice) -> String {
+    let said = |text: &Option<String>| text.as_deref().map(|t| cut(&clean(t), TEXT_CHARS_MAX));
+    match (said(&notice.cause), said(&notice.detail)) {
+        (Some(sink), Some(detail)) => format!(" by {sink}: {detail}"),
+        (Some(sink), None) => format!(" by {sink}"),
+        _ => String::new(),
     }
 }
 

@@ -102,6 +102,10 @@ struct NoticeDoc {
     regions: usize,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     missing: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
     #[serde(default)]
     deliveries: Vec<DeliveryDoc>,
 }
@@ -111,6 +115,10 @@ struct DeliveryDoc {
     sink: String,
     state: StateDoc,
     attempts: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    steps: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<String>,
     #[serde(default, skip_serializing_if = "is_false")]
     unsure: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,12 +144,20 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's skip_serializing_if passes a reference"
+)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// A text that is not what it should be; the row is not read any further.
 struct Unreadable;
 
 type Read<T> = Result<T, Unreadable>;
 
-fn at(millis: i64) -> Timestamp {
+pub(super) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
@@ -211,6 +227,8 @@ impl From<&Delivery> for DeliveryDoc {
                 State::Dead => StateDoc::Dead,
             },
             attempts: d.attempts,
+            steps: d.steps,
+            progress: d.progress.clone(),
             unsure: d.unsure,
             error: d.last_error.clone(),
             result: d.result.clone(),
@@ -229,6 +247,8 @@ impl DeliveryDoc {
                 StateDoc::Dead => State::Dead,
             },
             attempts: self.attempts,
+            steps: self.steps,
+            progress: self.progress,
             unsure: self.unsure,
             last_error: self.error,
             result: self.result,
@@ -244,6 +264,8 @@ impl From<&Notice> for NoticeDoc {
             at: n.at.as_millis(),
             regions: n.regions,
             missing: names(&n.missing),
+            cause: n.cause.clone(),
+            detail: n.detail.clone(),
             deliveries: n.deliveries.iter().map(DeliveryDoc::from).collect(),
         }
     }
@@ -257,6 +279,8 @@ impl NoticeDoc {
             at: at(self.at),
             regions: self.regions,
             missing: regions(&self.missing)?,
+            cause: self.cause,
+            detail: self.detail,
             deliveries: self.deliveries.into_iter().map(DeliveryDoc::read).collect(),
         })
     }
@@ -383,7 +407,7 @@ impl PushDoc {
     }
 }
 
-fn broken(what: &str) -> StoreError {
+pub(super) fn broken(what: &str) -> StoreError {
     StoreError::Broken(format!("a row of the store cannot be read: {what}"))
 }
 
@@ -434,55 +458,6 @@ pub(super) fn write_summary(push: &Push) -> Result<String, StoreError> {
     }
     push.notices.retain(|n| !n.deliveries.is_empty());
     to_json(&FamilyDoc { push, past: Vec::new() })
-}
-
-/// A push that the row of a tag names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
-    pub push: PushId,
-    pub registry: Option<String>,
-    pub digest: Option<String>,
-    /// The push's earliest event, or a later one: it may have become earlier since.
-    pub first_event: Timestamp,
-    pub first_seen: Timestamp,
-}
-
-#[derive(Deserialize, Serialize)]
-struct MarkDoc {
-    push: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    registry: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
-    first_event: i64,
-    first_seen: i64,
-}
-
-/// The row `t:`: the newest pushes of a repository's tag, newest first.
-pub(crate) fn write_marks(marks: &[Mark]) -> Result<String, StoreError> {
-    let docs = marks.iter().map(|m| MarkDoc {
-        push: m.push.to_string(),
-        registry: m.registry.clone(),
-        digest: m.digest.clone(),
-        first_event: m.first_event.as_millis(),
-        first_seen: m.first_seen.as_millis(),
-    });
-    to_json(&docs.collect::<Vec<_>>())
-}
-
-pub(crate) fn read_marks(doc: &str) -> Result<Vec<Mark>, StoreError> {
-    let docs: Vec<MarkDoc> =
-        serde_json::from_str(doc).map_err(|_| broken("not the JSON of a tag"))?;
-    let read = docs.into_iter().map(|m| {
-        Some(Mark {
-            push: PushId::parse(&m.push)?,
-            registry: m.registry,
-            digest: m.digest,
-            first_event: at(m.first_event),
-            first_seen: at(m.first_seen),
-        })
-    });
-    read.collect::<Option<_>>().ok_or_else(|| broken("a field of a tag is not what it should be"))
 }
 
 pub(super) fn content_hex(content: ContentId) -> String {

@@ -5,6 +5,7 @@ mod app;
 mod conformance;
 mod counts;
 mod functions;
+mod guard;
 mod image_push;
 mod protocol;
 mod proxy;

@@ -2,10 +2,11 @@
 
 use acr_fanin::app::{App, Parts, Recorded};
 use acr_fanin::intake::Event;
-use acr_fanin::ports::{Op, Parcel, Row, Rows, Sink, StoreError, Version};
+use acr_fanin::ports::{Op, Parcel, Row, Rows, Sink, StoreError, Target, Version};
 use acr_fanin::store::Store;
 use acr_fanin::store::memory::Memory;
 use async_trait::async_trait;
+use fan_in::NoticeKind::{Completed, DeployFailed, Deployed, Recovered, RegionReady, TimedOut};
 use fan_in::{
     Action, Attempt, Channel, Correlation, Digest, Image, NoticeKind, Origin, Policy, Push, PushId,
     Region, RegionSet, Registry, Repository, Retry, Shard, Subscription, Tag, Timestamp,
@@ -22,35 +23,46 @@ pub(crate) const WITHIN: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(crate) struct Plan {
     name: &'static str,
+    kinds: Vec<NoticeKind>,
     deploys: bool,
-    /// It also hears of each region.
-    ready: bool,
+    /// The container group that it deploys to.
+    target: Option<&'static str>,
     takes: Duration,
     answers: Mutex<VecDeque<Attempt>>,
     heard: Mutex<Vec<String>>,
 }
 
 impl Plan {
-    fn made(name: &'static str, deploys: bool, takes: Duration) -> Arc<Self> {
+    fn made(name: &'static str, kinds: &[NoticeKind]) -> Self {
         let (answers, heard) = Default::default();
-        Arc::new(Self { name, deploys, ready: false, takes, answers, heard })
+        let (kinds, takes) = (kinds.to_vec(), Duration::ZERO);
+        Self { name, kinds, deploys: false, target: None, takes, answers, heard }
     }
 
     pub(crate) fn ready(name: &'static str) -> Arc<Self> {
-        let (answers, heard) = Default::default();
-        Arc::new(Self { name, deploys: false, ready: true, takes: Duration::ZERO, answers, heard })
+        Arc::new(Self::made(name, &[RegionReady, Completed, TimedOut, Recovered]))
     }
 
     pub(crate) fn slow(name: &'static str, takes: Duration) -> Arc<Self> {
-        Self::made(name, false, takes)
+        Arc::new(Self { takes, ..Self::made(name, &[Completed, TimedOut, Recovered]) })
     }
 
     pub(crate) fn new(name: &'static str) -> Arc<Self> {
-        Self::made(name, false, Duration::ZERO)
+        Self::slow(name, Duration::ZERO)
     }
 
     pub(crate) fn deploying(name: &'static str) -> Arc<Self> {
-        Self::made(name, true, Duration::ZERO)
+        Arc::new(Self { deploys: true, ..Self::made(name, &[Completed, Recovered]) })
+    }
+
+    pub(crate) fn deploying_to(name: &'static str, target: &'static str) -> Arc<Self> {
+        let plan = Self::made(name, &[Completed, Recovered]);
+        Arc::new(Self { deploys: true, target: Some(target), ..plan })
+    }
+
+    /// One that wants to know what became of deployments.
+    pub(crate) fn reporter(name: &'static str) -> Arc<Self> {
+        Arc::new(Self::made(name, &[Deployed, DeployFailed]))
     }
 
     pub(crate) fn will(&self, attempt: Attempt) {
@@ -72,14 +84,25 @@ impl Sink for Plan {
         self.deploys
     }
 
+    fn target(&self, image: &Image) -> Option<Target> {
+        let part = image.repository.as_str().to_owned();
+        self.target.map(|id| Target { id: id.to_owned(), part })
+    }
+
     async fn deliver(&self, parcel: Parcel<'_>) -> Attempt {
         let repeat = if parcel.claim.repeat { " (repeat)" } else { "" };
         let region = parcel.notice.region.as_ref().map(|r| format!(" {r}")).unwrap_or_default();
-        let line = format!("{}{region}{repeat}", parcel.notice.kind.as_str());
+        let mut line = format!("{}{region}{repeat}", parcel.notice.kind.as_str());
+        if let Some(tag) = parcel.push.image.tag.as_ref().filter(|_| self.target.is_some()) {
+            line = format!("{} {}", tag.as_str(), parcel.claim.progress.as_deref().unwrap_or("-"));
+        }
+        if let Some(detail) = &parcel.notice.detail {
+            line = format!("{line}: {detail}");
+        }
         self.heard.lock().unwrap().push(line);
         tokio::time::sleep(self.takes).await;
         let planned = self.answers.lock().unwrap().pop_front();
-        planned.unwrap_or(Attempt::Accepted { result: None })
+        planned.unwrap_or(Attempt::Accepted { result: None, tells: None })
     }
 }
 
@@ -149,23 +172,14 @@ pub(crate) fn region(name: &str) -> Region {
 
 fn app(rows: &Slow, regions: &[&str], sinks: &[Arc<Plan>]) -> App {
     let regions: RegionSet = regions.iter().map(|name| region(name)).collect();
-    let all = [
-        NoticeKind::RegionReady,
-        NoticeKind::Completed,
-        NoticeKind::TimedOut,
-        NoticeKind::Recovered,
-    ];
     let subscriptions = sinks.iter().map(|sink| Subscription {
         sink: sink.name.to_owned(),
-        kinds: if sink.deploys {
-            vec![NoticeKind::Completed, NoticeKind::Recovered]
-        } else {
-            all[usize::from(!sink.ready)..].to_vec()
-        },
+        kinds: sink.kinds.clone(),
         region: None,
         actions: Action::ALL.to_vec(),
         repositories: vec![],
         tags: vec![],
+        failure: sink.target.map(|_| DeployFailed),
     });
     App::new(Parts {
         store: Store::new(Arc::new(rows.clone()), regions.clone()),

@@ -300,6 +300,7 @@ impl Plan {
             actions: fan_in::Action::ALL.to_vec(),
             repositories: Vec::new(),
             tags: Vec::new(),
+            failure: None,
         });
         Policy {
             regions: regions.clone(),

@@ -122,7 +122,7 @@ impl Sink for SimSink {
         tokio::time::sleep(Duration::from_millis(travel.1)).await;
         let error = "simulated".to_owned();
         match fate {
-            Fate::Accept => Attempt::Accepted { result: None },
+            Fate::Accept => Attempt::Accepted { result: None, tells: None },
             Fate::AcceptSilently => Attempt::Unknown { error },
             Fate::Refuse(after) => Attempt::Refused {
                 error,

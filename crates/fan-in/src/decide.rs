@@ -242,6 +242,8 @@ fn announce(
         at: now,
         regions: waited_for(push, policy),
         missing,
+        cause: None,
+        detail: None,
         deliveries,
     });
 }
@@ -259,12 +261,14 @@ fn announce_region(push: &mut Push, region: Region, policy: &Policy, now: Timest
             at: now,
             regions,
             missing,
+            cause: None,
+            detail: None,
             deliveries,
         });
     }
 }
 
-fn waited_for(push: &Push, policy: &Policy) -> usize {
+pub(crate) fn waited_for(push: &Push, policy: &Policy) -> usize {
     match push.awaited(&policy.regions).len() {
         0 => push.expected.len(),
         regions => regions,

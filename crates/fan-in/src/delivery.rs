@@ -1,7 +1,11 @@
 //! One notice on its way to one sink.
 
+use crate::decide::{HOLD, waited_for};
 use crate::mutant::{self, Mutant};
+use crate::notice::{Notice, NoticeKind};
 use crate::push::Push;
+use crate::region::{Region, RegionSet};
+use crate::routing::{Policy, deliveries};
 use crate::time::Timestamp;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -28,6 +32,10 @@ pub struct Delivery {
     pub state: State,
     /// Attempts begun so far; the number of the latest tells its result from an outdated one.
     pub attempts: u32,
+    /// Those of the attempts that came a step further, without an end: they use up no pause of [`Retry`].
+    pub steps: u32,
+    /// Where the last step left off, for the next; only the sink knows what it means.
+    pub progress: Option<String>,
     /// An attempt ended without an answer, so the sink may have accepted it.
     pub unsure: bool,
     pub last_error: Option<String>,
@@ -46,6 +54,8 @@ pub struct Claim {
     pub attempt: u32,
     /// The sink may have had this notice before.
     pub repeat: bool,
+    /// Where the last step left off.
+    pub progress: Option<String>,
 }
 
 /// How an attempt ended.
@@ -53,20 +63,17 @@ pub struct Claim {
 pub enum Attempt {
     Accepted {
         result: Option<String>,
+        /// What came of it is worth a notice of its own.
+        tells: Option<NoticeKind>,
     },
+    /// A step of something that takes long; the next one is due after that time.
+    Ongoing { after: Duration, progress: Option<String>, result: Option<String> },
     /// The sink did not take it; another time it may.
-    Refused {
-        error: String,
-        retry_after: Option<Duration>,
-    },
+    Refused { error: String, retry_after: Option<Duration> },
     /// No answer: the sink may have taken it.
-    Unknown {
-        error: String,
-    },
+    Unknown { error: String },
     /// No later attempt can succeed.
-    Hopeless {
-        error: String,
-    },
+    Hopeless { error: String },
 }
 
 /// The pauses between attempts; after the last one the delivery is dead.
@@ -89,8 +96,8 @@ impl Retry {
     /// However long a sink asks us to wait, we ask again after a day.
     pub const AFTER_MAX: Duration = Duration::from_secs(86_400);
 
-    fn next(&self, attempts: u32, retry_after: Option<Duration>, now: Timestamp) -> State {
-        let done = usize::try_from(attempts).unwrap_or(usize::MAX).saturating_sub(1);
+    fn next(&self, failed: u32, retry_after: Option<Duration>, now: Timestamp) -> State {
+        let done = usize::try_from(failed).unwrap_or(usize::MAX).saturating_sub(1);
         match self.0.get(done) {
             Some(pause) => {
                 let asked = retry_after.unwrap_or_default().min(Self::AFTER_MAX);
@@ -104,7 +111,16 @@ impl Retry {
 impl Delivery {
     #[must_use]
     pub fn new(sink: String, state: State) -> Self {
-        Self { sink, state, attempts: 0, unsure: false, last_error: None, result: None }
+        Self {
+            sink,
+            state,
+            attempts: 0,
+            steps: 0,
+            progress: None,
+            unsure: false,
+            last_error: None,
+            result: None,
+        }
     }
 
     /// May an attempt begin now? The first may at any time: whoever is told of a notice may have a clock that is
@@ -157,51 +173,126 @@ impl Push {
                 if !mutant::is(Mutant::NoLease) {
                     delivery.state = State::Sending { until: now + lease };
                 }
-                let (sink, attempt, repeat) =
-                    (delivery.sink.clone(), delivery.attempts, delivery.unsure);
-                claims.push(Claim { notice, sink, attempt, repeat });
+                claims.push(Claim {
+                    notice,
+                    sink: delivery.sink.clone(),
+                    attempt: delivery.attempts,
+                    repeat: delivery.unsure,
+                    progress: delivery.progress.clone(),
+                });
             }
         }
         claims
     }
 
-    /// Writes down how a claimed attempt ended. Of an outdated attempt only a success counts: the sink has it.
-    pub fn record(&mut self, claim: &Claim, attempt: Attempt, retry: &Retry, now: Timestamp) {
+    /// Writes down how a claimed attempt ended, with the notice that it gives cause for. Of an outdated attempt only
+    /// a success counts: the sink has it.
+    pub fn record(
+        &mut self,
+        claim: &Claim,
+        attempt: Attempt,
+        retry: &Retry,
+        policy: &Policy,
+        now: Timestamp,
+    ) {
         let Some(notice) = self.notices.get_mut(claim.notice) else { return };
+        let region = notice.region.clone();
         let Some(delivery) = notice.deliveries.iter_mut().find(|d| d.sink == claim.sink) else {
             return;
         };
-        let current =
-            delivery.attempts == claim.attempt && matches!(delivery.state, State::Sending { .. });
+        let was = delivery.state;
+        let tells = delivery.end(claim, attempt, retry, now);
+        let told = match delivery.state {
+            State::Done if was != State::Done => tells,
+            State::Dead if was != State::Dead => policy.failure_of(&claim.sink),
+            _ => None,
+        };
+        let detail = delivery.last_error.as_ref().or(delivery.result.as_ref()).cloned();
+        if mutant::is(Mutant::RetryOfAllSinks) && matches!(delivery.state, State::Pending { .. }) {
+            for other in &mut notice.deliveries {
+                other.state = State::Pending { next_at: now };
+            }
+        }
+        if let Some(kind) = told {
+            let cause = Cause { kind, region, sink: claim.sink.clone(), detail };
+            self.tell_of(cause, policy, now);
+        }
+    }
+
+    /// Nothing is kept of it when nobody wants to hear of it.
+    fn tell_of(&mut self, cause: Cause, policy: &Policy, now: Timestamp) {
+        let Cause { kind, region, sink, detail } = cause;
+        let deliveries = deliveries(policy, kind, region.as_ref(), &self.image, now);
+        if deliveries.is_empty() {
+            return;
+        }
+        self.hold_until = now + HOLD;
+        let regions = waited_for(self, policy);
+        let missing = RegionSet::new();
+        let cause = Some(sink);
+        self.notices.push(Notice {
+            kind,
+            region,
+            at: now,
+            regions,
+            missing,
+            cause,
+            detail,
+            deliveries,
+        });
+    }
+}
+
+/// What a delivery gives cause to tell.
+struct Cause {
+    kind: NoticeKind,
+    region: Option<Region>,
+    sink: String,
+    detail: Option<String>,
+}
+
+impl Delivery {
+    /// What the attempt says that is to be told.
+    fn end(
+        &mut self,
+        claim: &Claim,
+        attempt: Attempt,
+        retry: &Retry,
+        now: Timestamp,
+    ) -> Option<NoticeKind> {
+        let current = self.attempts == claim.attempt && matches!(self.state, State::Sending { .. });
         let current = current || mutant::is(Mutant::NoLease);
+        let failed = self.attempts.saturating_sub(self.steps);
         match attempt {
-            Attempt::Accepted { result } if delivery.state != State::Done => {
-                (delivery.state, delivery.result, delivery.last_error) =
-                    (State::Done, result, None);
+            Attempt::Accepted { result, tells } if self.state != State::Done => {
+                (self.state, self.result, self.last_error) = (State::Done, result, None);
+                self.progress = None;
+                return tells;
+            }
+            Attempt::Ongoing { after, progress, result } if current => {
+                self.steps = self.steps.saturating_add(1);
+                self.state = State::Pending { next_at: now + after };
+                (self.progress, self.result, self.last_error) = (progress, result, None);
             }
             Attempt::Refused { error, retry_after } if current => {
-                delivery.state = retry.next(delivery.attempts, retry_after, now);
-                delivery.last_error = Some(error);
+                self.state = retry.next(failed, retry_after, now);
+                self.last_error = Some(error);
                 if mutant::is(Mutant::GivenUpTooEarly) {
-                    delivery.state = State::Dead;
-                }
-                if mutant::is(Mutant::RetryOfAllSinks) {
-                    for other in &mut notice.deliveries {
-                        other.state = State::Pending { next_at: now };
-                    }
+                    self.state = State::Dead;
                 }
             }
             Attempt::Unknown { error } if current => {
-                delivery.unsure = true;
-                delivery.state = retry.next(delivery.attempts, None, now);
-                delivery.last_error = Some(error);
+                self.unsure = true;
+                self.state = retry.next(failed, None, now);
+                self.last_error = Some(error);
             }
             Attempt::Hopeless { error } if current => {
-                delivery.state = State::Dead;
-                delivery.last_error = Some(error);
+                self.state = State::Dead;
+                self.last_error = Some(error);
             }
             _ => {}
         }
+        None
     }
 }
 

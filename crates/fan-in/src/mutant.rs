@@ -38,10 +38,16 @@ pub enum Mutant {
     PurgeOfOpenWork,
     /// The first refusal is the last.
     GivenUpTooEarly,
+    /// Deployments to one target do not wait for each other.
+    GuardNotClaimed,
+    /// Its guard lets older pushes through.
+    GuardForgetsOrder,
+    /// Its guard is written whatever version it has.
+    GuardWrittenBlindly,
 }
 
 impl Mutant {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::BlindWrite,
         Self::TimeoutWithoutCompareAndSwap,
         Self::OutboxOutsideDue,
@@ -59,6 +65,9 @@ impl Mutant {
         Self::RepeatNotSaid,
         Self::PurgeOfOpenWork,
         Self::GivenUpTooEarly,
+        Self::GuardNotClaimed,
+        Self::GuardForgetsOrder,
+        Self::GuardWrittenBlindly,
     ];
 }
 

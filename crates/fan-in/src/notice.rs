@@ -3,6 +3,7 @@
 use crate::delivery::Delivery;
 use crate::region::{Region, RegionSet};
 use crate::time::Timestamp;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +62,9 @@ pub struct Notice {
     pub regions: usize,
     /// Missing at that time; for `recovered`, what had been missing.
     pub missing: RegionSet,
+    /// The sink that gave cause for it, and what that said; none where the push itself did.
+    pub cause: Option<String>,
+    pub detail: Option<String>,
     /// One for each sink that subscribes.
     pub deliveries: Vec<Delivery>,
 }

@@ -19,18 +19,26 @@ pub struct Policy {
     pub subscriptions: Vec<Subscription>,
 }
 
+impl Policy {
+    pub(crate) fn failure_of(&self, sink: &str) -> Option<NoticeKind> {
+        self.subscriptions.iter().find(|s| s.sink == sink)?.failure
+    }
+}
+
 /// What one sink wants to hear of.
 #[derive(Clone, Debug)]
 pub struct Subscription {
     pub sink: String,
     pub kinds: Vec<NoticeKind>,
-    /// Only notices about this region.
+    /// Of notices about one region, only those about this one.
     pub region: Option<Region>,
     pub actions: Vec<Action>,
     /// Empty: every repository.
     pub repositories: Vec<Glob>,
     /// Empty: every tag, and what has none.
     pub tags: Vec<Glob>,
+    /// What is told when a delivery to this sink is given up.
+    pub failure: Option<NoticeKind>,
 }
 
 impl Subscription {
@@ -38,9 +46,7 @@ impl Subscription {
         let tag = image.tag.as_ref().map(|t| t.as_str());
         self.kinds.contains(&kind)
             && self.actions.contains(&image.action)
-            && (kind != NoticeKind::RegionReady
-                || self.region.is_none()
-                || self.region.as_ref() == region)
+            && (self.region.is_none() || region.is_none() || self.region.as_ref() == region)
             && Glob::any(&self.repositories, Some(image.repository.as_str()))
             && Glob::any(&self.tags, tag)
     }

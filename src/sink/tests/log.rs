@@ -26,7 +26,10 @@ async fn a_notice_is_one_line_with_fields() {
     let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
     let guard = tracing::subscriber::set_default(subscriber);
     let story = Story::timed_out().stamped(&format!("{TIMESTAMP}\nsecond line")).repeated();
-    assert_eq!(story.told(&Log::new("log".into())).await, Attempt::Accepted { result: None });
+    assert_eq!(
+        story.told(&Log::new("log".into())).await,
+        Attempt::Accepted { result: None, tells: None }
+    );
     drop(guard);
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");

@@ -98,9 +98,12 @@ impl Story {
             at: after(41),
             regions: 4,
             missing: RegionSet::new(),
+            cause: None,
+            detail: None,
             deliveries: Vec::new(),
         };
-        let claim = Claim { notice: 1, sink: "sink".into(), attempt: 1, repeat: false };
+        let claim =
+            Claim { notice: 1, sink: "sink".into(), attempt: 1, repeat: false, progress: None };
         Self { push, notice, claim }
     }
 
@@ -162,6 +165,7 @@ impl Story {
 fn word(attempt: &Attempt) -> &'static str {
     match attempt {
         Attempt::Accepted { .. } => "accepted",
+        Attempt::Ongoing { .. } => "ongoing",
         Attempt::Refused { .. } => "refused",
         Attempt::Unknown { .. } => "unknown",
         Attempt::Hopeless { .. } => "hopeless",
@@ -174,5 +178,6 @@ fn error(attempt: Attempt) -> String {
         | Attempt::Unknown { error }
         | Attempt::Hopeless { error } => error,
         Attempt::Accepted { .. } => panic!("accepted"),
+        Attempt::Ongoing { .. } => panic!("ongoing"),
     }
 }

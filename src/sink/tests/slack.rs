@@ -89,7 +89,7 @@ async fn a_message_is_text_and_blocks() {
     let server = Server::saying(200, "ok").await;
     let attempt =
         Story::timed_out().repeated().told(&slack(&server, Duration::from_secs(30))).await;
-    assert_eq!(attempt, Attempt::Accepted { result: Some("HTTP 200: ok".into()) });
+    assert_eq!(attempt, Attempt::Accepted { result: Some("HTTP 200: ok".into()), tells: None });
     let heard = server.heard_one();
     assert_eq!(heard.line, format!("POST {PATH} HTTP/1.1"));
     assert_eq!(heard.header("content-type"), Some("application/json"));

@@ -55,7 +55,7 @@ async fn the_signature_in_the_url_is_not_kept() {
 async fn a_message_is_an_adaptive_card() {
     let server = Server::saying(202, "").await;
     let attempt = told(&server, &Story::completed()).await;
-    assert_eq!(attempt, Attempt::Accepted { result: Some("HTTP 202".into()) });
+    assert_eq!(attempt, Attempt::Accepted { result: Some("HTTP 202".into()), tells: None });
     let heard = server.heard_one();
     assert_eq!(heard.line, format!("POST {PATH} HTTP/1.1"));
     let sentence =

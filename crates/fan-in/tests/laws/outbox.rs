@@ -36,7 +36,7 @@ enum Act {
 fn acts() -> impl Strategy<Value = Act> {
     let error = || "no".to_owned();
     let attempt = prop_oneof![
-        3 => Just(Attempt::Accepted { result: None }),
+        3 => Just(Attempt::Accepted { result: None, tells: None }),
         3 => prop::option::of(0..100_u64).prop_map(move |after| Attempt::Refused {
             error: error(),
             retry_after: after.map(seconds),
@@ -137,8 +137,9 @@ impl Witness {
         let latest = self.begun.iter().rfind(|c| (c.notice, &c.sink) == (slot.0, &slot.1));
         let is_held = latest == Some(claim) && self.leases.contains_key(&slot);
         let before = self.push().clone();
-        self.shelf.change(self.id, |push| push.record(claim, how.clone(), &retry(), now));
-        if how == (Attempt::Accepted { result: None }) {
+        self.shelf
+            .change(self.id, |push| push.record(claim, how.clone(), &retry(), &policy(2), now));
+        if how == (Attempt::Accepted { result: None, tells: None }) {
             self.leases.remove(&slot);
             self.done.insert(slot);
         } else if is_held {
@@ -182,7 +183,7 @@ fn whatever_happens_nobody_delivers_twice_what_was_accepted_and_nothing_is_forgo
             witness.see(Act::Ticks { eager: false });
             witness.see(Act::Claims { superseded: false });
             for claim in witness.begun.clone() {
-                witness.end(&claim, Attempt::Accepted { result: None });
+                witness.end(&claim, Attempt::Accepted { result: None, tells: None });
             }
         }
         assert_eq!(witness.push().due(), None);
@@ -210,8 +211,8 @@ fn a_failing_sink_never_makes_another_be_called_again() {
     let refused = || Attempt::Refused { error: "503".to_owned(), retry_after: None };
     for claim in claims {
         let tells = claim.sink == "tells";
-        let how = if tells { Attempt::Accepted { result: None } } else { refused() };
-        shelf.change(id, |push| push.record(&claim, how, &retry(), at(1)));
+        let how = if tells { Attempt::Accepted { result: None, tells: None } } else { refused() };
+        shelf.change(id, |push| push.record(&claim, how, &retry(), &policy(2), at(1)));
     }
     for next in [6, 36] {
         let due = shelf.only().due().expect("a retry");
@@ -220,7 +221,7 @@ fn a_failing_sink_never_makes_another_be_called_again() {
         let claims = shelf.change(id, |push| push.claim(due, LEASE, &[], &[]));
         assert_eq!(claims.iter().map(|c| c.sink.as_str()).collect::<Vec<_>>(), ["deploys"]);
         assert!(!claims[0].repeat, "a sink that refused has not had it");
-        shelf.change(id, |push| push.record(&claims[0], refused(), &retry(), due));
+        shelf.change(id, |push| push.record(&claims[0], refused(), &retry(), &policy(2), due));
     }
     assert_eq!(state(shelf.only(), "deploys"), State::Dead);
     assert_eq!(state(shelf.only(), "tells"), State::Done);
@@ -234,12 +235,12 @@ fn a_success_that_is_heard_of_late_counts_and_a_failure_does_not() {
     let second = shelf.change(id, |push| push.claim(at(60), LEASE, &[], &[]));
     assert!(first.iter().all(|claim| !claim.repeat) && second.iter().all(|claim| claim.repeat));
     let hopeless = Attempt::Hopeless { error: "410".to_owned() };
-    shelf.change(id, |push| push.record(&first[0], hopeless.clone(), &retry(), at(61)));
+    shelf.change(id, |push| push.record(&first[0], hopeless.clone(), &retry(), &policy(2), at(61)));
     assert_eq!(state(shelf.only(), &first[0].sink), State::Sending { until: at(120) });
-    shelf.change(id, |push| push.record(&second[0], hopeless, &retry(), at(62)));
+    shelf.change(id, |push| push.record(&second[0], hopeless, &retry(), &policy(2), at(62)));
     assert_eq!(state(shelf.only(), &first[0].sink), State::Dead);
-    let accepted = Attempt::Accepted { result: Some("deployed".to_owned()) };
-    shelf.change(id, |push| push.record(&first[0], accepted, &retry(), at(63)));
+    let accepted = Attempt::Accepted { result: Some("deployed".to_owned()), tells: None };
+    shelf.change(id, |push| push.record(&first[0], accepted, &retry(), &policy(2), at(63)));
     assert_eq!(state(shelf.only(), &first[0].sink), State::Done);
 }
 

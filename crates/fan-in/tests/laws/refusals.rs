@@ -64,7 +64,13 @@ fn a_write_is_refused_that_loses_something() {
     assert!(refused(&waiting(), |p| p.expected = regions([0])).contains("does not change"));
     let mut done = waiting();
     for claim in done.claim(at(1), Duration::from_secs(60), &[], &[]) {
-        done.record(&claim, Attempt::Accepted { result: None }, &Retry::default(), at(2));
+        done.record(
+            &claim,
+            Attempt::Accepted { result: None, tells: None },
+            &Retry::default(),
+            &policy(1),
+            at(2),
+        );
     }
     let again = State::Pending { next_at: at(3) };
     assert!(refused(&done, |p| p.notices[0].deliveries[0].state = again).contains("I7"));

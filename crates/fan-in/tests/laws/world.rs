@@ -36,6 +36,7 @@ pub(crate) fn policy(count: usize) -> Policy {
         actions: vec![Action::Push],
         repositories: Vec::new(),
         tags: Vec::new(),
+        failure: None,
     };
     Policy {
         regions: regions(0..count),

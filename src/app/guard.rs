@@ -1,0 +1,130 @@
+//! Deployments take turns at their target, and an older push never goes after a newer one.
+
+use super::{App, Tries};
+use crate::ports::{Parcel, Sink, StoreError, Target};
+use crate::store::{Guard, Lease, Place, Stored};
+use fan_in::mutant::{self, Mutant};
+use fan_in::{Attempt, Timestamp};
+use std::time::Duration;
+
+/// A step of a sink ends within twice its limit; the guard is held for a little longer, and for less than the
+/// lease of the delivery, so that whoever takes the delivery over finds it free.
+const HELD_FACTOR: u32 = 3;
+/// Whoever finds the target taken asks again after this time, at the latest.
+const ASK_AGAIN: Duration = Duration::from_secs(15);
+
+/// Whether a delivery may go on to its target.
+enum Turn {
+    Taken(Box<Stored<Guard>>),
+    Superseded,
+    Busy(Duration),
+}
+
+impl App {
+    /// One step of a delivery to what it deploys to, alone and in its turn.
+    pub(super) async fn deploy(
+        &self,
+        sink: &dyn Sink,
+        target: &Target,
+        parcel: Parcel<'_>,
+    ) -> Attempt {
+        let holder = format!("{}.{}", parcel.id(), sink.name());
+        let guard = match self.take_turn(target, parcel, &holder).await {
+            Ok(Turn::Taken(guard)) => guard,
+            Ok(Turn::Superseded) => {
+                return Attempt::Accepted { result: Some("superseded".to_owned()), tells: None };
+            }
+            Ok(Turn::Busy(after)) => {
+                return Attempt::Ongoing {
+                    after,
+                    progress: parcel.claim.progress.clone(),
+                    result: Some("waits for another deployment to the same target".to_owned()),
+                };
+            }
+            Err(error) => {
+                let error = format!("the guard of the target: {error}");
+                return Attempt::Refused { error, retry_after: None };
+            }
+        };
+        let attempt = self.call(sink, parcel).await;
+        if let Err(error) = self.leave(target, *guard, &holder, &attempt).await {
+            tracing::warn!(push = %parcel.push.id, sink = sink.name(), %error, "the guard of a target is left to run out");
+        }
+        attempt
+    }
+
+    async fn take_turn(
+        &self,
+        target: &Target,
+        parcel: Parcel<'_>,
+        holder: &str,
+    ) -> Result<Turn, StoreError> {
+        let mut tries = Tries::default();
+        loop {
+            let turn = self.try_to_take_turn(target, parcel, holder).await;
+            if tries.are_over(&turn) {
+                return turn;
+            }
+            tries.pause().await;
+        }
+    }
+
+    async fn try_to_take_turn(
+        &self,
+        target: &Target,
+        parcel: Parcel<'_>,
+        holder: &str,
+    ) -> Result<Turn, StoreError> {
+        let store = &self.parts.store;
+        let before = store.guard(target).await?;
+        let now = store.now();
+        let mut guard = before.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
+        let place = Place::of(parcel.push);
+        if guard.has_newer(target, place) {
+            return Ok(Turn::Superseded);
+        }
+        if let Some(until) = guard.lease.as_ref().and_then(|lease| lease.holds_up(holder, now)) {
+            return Ok(Turn::Busy(until.since(now).min(ASK_AGAIN)));
+        }
+        guard.let_through(target, place);
+        let until = now + self.parts.sink_timeout * HELD_FACTOR;
+        guard.lease = Some(Lease { holder: holder.to_owned(), until, resting: false });
+        if mutant::is(Mutant::GuardNotClaimed) {
+            guard.lease = None;
+        }
+        let stored = store.save_guard(target, before.as_ref(), guard).await?;
+        Ok(Turn::Taken(Box::new(stored)))
+    }
+
+    /// Between two steps the turn is kept for as long as the next one may take to come, unless the sink does
+    /// nothing in between.
+    async fn leave(
+        &self,
+        target: &Target,
+        held: Stored<Guard>,
+        holder: &str,
+        attempt: &Attempt,
+    ) -> Result<(), StoreError> {
+        let store = &self.parts.store;
+        let mut guard = held.value.clone();
+        guard.lease = match attempt {
+            Attempt::Ongoing { after, .. } => {
+                let until = store.now() + *after + self.lease();
+                Some(Lease { holder: holder.to_owned(), until, resting: true })
+            }
+            // What became of it is not known: the target is left alone until the lease runs out.
+            Attempt::Unknown { .. } => return Ok(()),
+            _ => None,
+        };
+        // Under the version that was written when the turn was taken: nobody else has had one since.
+        store.save_guard(target, Some(&held), guard).await.map(drop)
+    }
+}
+
+impl Lease {
+    /// How long the holder has to wait, if he has to.
+    fn holds_up(&self, holder: &str, now: Timestamp) -> Option<Timestamp> {
+        let is_his = self.resting && self.holder == holder;
+        (self.until > now && !is_his).then_some(self.until)
+    }
+}
