@@ -3,6 +3,7 @@
 //! [`settings`] is the table of what there is. A problem names the setting and never its value: start-up output
 //! ends up in logs that more people read than may know a token.
 
+mod aci;
 mod duration;
 mod file;
 mod identity;
@@ -20,6 +21,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub use aci::{AciUpdate, Document, How, Pin};
 pub use identity::Identity;
 pub use problems::Problems;
 pub use process::process_env;

@@ -1,5 +1,6 @@
 //! Who is told, and of what.
 
+use super::aci::AciUpdate;
 use super::reader::Reader;
 use super::signing::signing_secret;
 use super::values;
@@ -33,6 +34,8 @@ pub enum SinkKind {
         headers: Vec<(String, Secret)>,
         user_agent: Option<String>,
     },
+    /// Brings a container group to the image.
+    AciUpdate(AciUpdate),
     /// One structured line.
     Log,
 }
