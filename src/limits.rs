@@ -22,6 +22,11 @@ pub const RETRY_AFTER_SECONDS: u32 = 5;
 
 pub const REGIONS_MAX: usize = 64;
 pub const SINKS_MAX: usize = 32;
+/// Definitions of jobs.
+pub const JOBS_MAX: usize = 64;
+/// Parts of a job's command, and bytes in one of them.
+pub const ARGS_MAX: usize = 64;
+pub const ARG_MAX: usize = 4 * 1024;
 
 /// A row in the store.
 pub const ROW_MAX: usize = 256 * 1024;

@@ -236,7 +236,6 @@ fn setting_row(setting: &Setting) -> String {
         Applies::Everywhere => "",
         Applies::Functions => " (Functions only)",
         Applies::Commands => " (not used in this version)",
-        Applies::NotYet => " (not in this version)",
     };
     let default = setting.default.map(|text| format!("`{text}`")).unwrap_or_default();
     format!("| `{}` | {}{note} | {default} |\n", setting.name, setting.meaning)

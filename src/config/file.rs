@@ -1,5 +1,7 @@
-//! `fanin.toml`: the sinks that do not fit into a few environment variables.
+//! `fanin.toml`: the sinks that do not fit into a few environment variables, and the jobs.
 
+use super::aci::{self, Place};
+use super::jobs::{self, JobConfig, Jobs};
 use super::keys::Keys;
 use super::problems::{Problems, Wrong};
 use super::signing::signing_secret;
@@ -10,6 +12,7 @@ use crate::limits::SINKS_MAX;
 use crate::secret::Secret;
 use fan_in::{Action, NoticeKind, Region, RegionSet, Subscription};
 use std::collections::BTreeMap;
+use std::path::Path;
 use toml::{Table, Value};
 
 pub(super) const PLACE: &str = "fanin.toml";
@@ -28,6 +31,10 @@ pub(super) struct Around<'a> {
     pub private: bool,
     /// Names that are taken already.
     pub names: Vec<String>,
+    /// Where Azure's resources are, unless a sink or a job says so itself.
+    pub place: Place<'a>,
+    /// What paths are relative to.
+    pub folder: Option<&'a Path>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,47 +42,85 @@ enum Type {
     Slack,
     Teams,
     Webhook,
+    AciUpdate,
+    AciJob,
     Log,
 }
 
-pub(super) fn read(text: &str, around: &mut Around<'_>, problems: &mut Problems) -> Vec<Made> {
+impl Type {
+    const NAMES: &[(&str, Self)] = &[
+        ("slack", Self::Slack),
+        ("teams", Self::Teams),
+        ("webhook", Self::Webhook),
+        ("aci-update", Self::AciUpdate),
+        ("aci-job", Self::AciJob),
+        ("log", Self::Log),
+    ];
+}
+
+/// What the file holds.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub sinks: Vec<Made>,
+    pub jobs: Vec<JobConfig>,
+}
+
+pub(super) fn read(text: &str, around: &mut Around<'_>, problems: &mut Problems) -> Contents {
     let mut table = match text.parse::<Table>() {
         Ok(table) => table,
         Err(error) => {
             problems.add(PLACE, syntax(text, &error));
-            return Vec::new();
+            return Contents::default();
         }
     };
-    if table.remove("job").is_some() {
-        problems.add(PLACE, "[[job]]: jobs are not available in this version; remove them");
-    }
-    let sinks = match table.remove("sink") {
-        None => Vec::new(),
-        Some(Value::Array(sinks)) => sinks,
-        Some(_) => {
-            problems.add(PLACE, "sink: every sink is a table of its own; write [[sink]] above it");
-            Vec::new()
-        }
-    };
+    let sinks = tables(&mut table, "sink", problems);
+    let jobs = tables(&mut table, "job", problems);
     Keys { place: PLACE.to_owned(), table, env: around.env, problems }
         .refuse_rest(&["sink", "job"]);
     if around.names.len() + sinks.len() > SINKS_MAX {
         problems.add(PLACE, format_args!("there are more than {SINKS_MAX} sinks"));
     }
+    let jobs = jobs::read(jobs, around, problems);
     let mut made = Vec::new();
     for (sink, number) in sinks.into_iter().zip(1..) {
-        let Value::Table(table) = sink else {
-            problems.add(
-                PLACE,
-                format_args!("sink {number}: every sink is a table; write [[sink]] above it"),
-            );
-            continue;
-        };
-        let place = format!("{PLACE}: {}", label(&table, number));
-        let mut keys = Keys { place, table, env: around.env, problems };
-        made.extend(read_sink(&mut keys, around));
+        if let Some(mut keys) = keys_of("sink", sink, number, around.env, problems) {
+            made.extend(read_sink(&mut keys, around, &jobs));
+        }
     }
-    made
+    Contents { sinks: made, jobs: jobs.jobs }
+}
+
+/// Everything under `[[kind]]`.
+fn tables(table: &mut Table, kind: &str, problems: &mut Problems) -> Vec<Value> {
+    match table.remove(kind) {
+        None => Vec::new(),
+        Some(Value::Array(tables)) => tables,
+        Some(_) => {
+            let advice = format_args!(
+                "{kind}: every {kind} is a table of its own; write [[{kind}]] above it"
+            );
+            problems.add(PLACE, advice);
+            Vec::new()
+        }
+    }
+}
+
+pub(super) fn keys_of<'a>(
+    kind: &str,
+    value: Value,
+    number: usize,
+    env: &'a BTreeMap<String, String>,
+    problems: &'a mut Problems,
+) -> Option<Keys<'a>> {
+    let Value::Table(table) = value else {
+        problems.add(
+            PLACE,
+            format_args!("{kind} {number}: every {kind} is a table; write [[{kind}]] above it"),
+        );
+        return None;
+    };
+    let place = format!("{PLACE}: {}", label(kind, &table, number));
+    Some(Keys { place, table, env, problems })
 }
 
 /// The parser's sentence is a fixed text, but its own way to show an error prints the line, secrets and all.
@@ -87,14 +132,14 @@ fn syntax(text: &str, error: &toml::de::Error) -> String {
 }
 
 /// By name where that is a plain one, else by number: with something of the environment in it, it could say too much.
-fn label(table: &Table, number: usize) -> String {
+fn label(kind: &str, table: &Table, number: usize) -> String {
     match table.get("name").and_then(Value::as_str) {
-        Some(text) if !text.contains("${") && name(text).is_ok() => format!("sink {text:?}"),
-        _ => format!("sink {number}"),
+        Some(text) if !text.contains("${") && name(text).is_ok() => format!("{kind} {text:?}"),
+        _ => format!("{kind} {number}"),
     }
 }
 
-fn name(text: &str) -> Result<String, Wrong> {
+pub(super) fn name(text: &str) -> Result<String, Wrong> {
     let fits = text.trim() == text
         && (1..=NAME_CHARS_MAX).contains(&text.chars().count())
         && !text.chars().any(char::is_control);
@@ -105,30 +150,18 @@ fn name(text: &str) -> Result<String, Wrong> {
     }
 }
 
-fn sink_type(text: &str) -> Result<Type, Wrong> {
-    match text {
-        "slack" => Ok(Type::Slack),
-        "teams" => Ok(Type::Teams),
-        "webhook" => Ok(Type::Webhook),
-        "log" => Ok(Type::Log),
-        "aci-update" => said("aci-update is not available in this version; remove the sink"),
-        "aci-job" => said("aci-job is not available in this version; remove the sink"),
-        _ => said("must be slack, teams, webhook or log"),
-    }
-}
-
-fn read_sink(keys: &mut Keys<'_>, around: &mut Around<'_>) -> Option<Made> {
+fn read_sink(keys: &mut Keys<'_>, around: &mut Around<'_>, jobs: &Jobs) -> Option<Made> {
     let name = keys.required("name", name);
     if let Some(name) = &name {
         if around.names.contains(name) {
             keys.wrong(
                 "name",
-                "another sink has it; those of the environment are called slack, teams and webhook",
+                "another sink has it; those of the environment are called slack, teams, webhook and aci",
             );
         }
         around.names.push(name.clone());
     }
-    let kind = keys.required("type", sink_type)?;
+    let kind = keys.required("type", |text| values::one_of(text, Type::NAMES))?;
     let format = match kind {
         Type::Webhook if keys.table.contains_key("format") => {
             keys.read("format", |text| values::one_of(text, FORMATS))
@@ -145,6 +178,11 @@ fn read_sink(keys: &mut Keys<'_>, around: &mut Around<'_>) -> Option<Made> {
         Type::Webhook => {
             (&["url", "format", "secret", "headers", "user_agent"], webhook(keys, format))
         }
+        Type::AciUpdate => {
+            let update = aci::read(keys, around.place, around.folder);
+            (aci::KEYS, update.map(SinkKind::AciUpdate))
+        }
+        Type::AciJob => (jobs::SINK_KEYS, jobs::read_sink(keys, jobs).map(SinkKind::AciJob)),
         Type::Log => (&[], Some(SinkKind::Log)),
     };
     let private = keys.flag("private").unwrap_or(around.private);
@@ -196,9 +234,15 @@ fn read_subscription(
     let default = match kind {
         Type::Slack | Type::Teams => sinks::TOLD,
         Type::Webhook => format.unwrap_or_default().told(),
+        Type::AciUpdate | Type::AciJob => sinks::EVERYWHERE,
         Type::Log => sinks::OF_PUSHES,
     };
     let mut subscription = subscription(name, default);
+    let failure = match kind {
+        Type::AciUpdate => Some(NoticeKind::DeployFailed),
+        Type::AciJob => Some(NoticeKind::JobFailed),
+        _ => None,
+    };
     if let Some(kinds) = keys.list("on", notice_kind) {
         let (allowed, why): (&[NoticeKind], _) = match (kind, format) {
             (Type::Webhook, Some(Format::Acr)) => {
@@ -207,6 +251,10 @@ fn read_subscription(
             (Type::Log, _) => (
                 sinks::OF_PUSHES,
                 "a log sink takes region_ready, completed, timed_out and recovered",
+            ),
+            (Type::AciUpdate | Type::AciJob, _) => (
+                sinks::THERE,
+                "what is deployed has to be there: region_ready, completed or recovered",
             ),
             _ => (&NoticeKind::ALL, ""),
         };
@@ -223,10 +271,26 @@ fn read_subscription(
     if let Some(actions) = keys.list("actions", action) {
         subscription.actions = actions;
     }
+    if let Some(failure) = failure {
+        deploys_only_what_it_can(keys, &mut subscription);
+        subscription.failure = Some(failure);
+    }
     subscription.repositories =
         keys.list("repositories", values::repository_glob).unwrap_or_default();
     subscription.tags = keys.list("tags", values::tag_glob).unwrap_or_default();
     subscription
+}
+
+/// An image, in a region that is known.
+fn deploys_only_what_it_can(keys: &mut Keys<'_>, subscription: &mut Subscription) {
+    if subscription.kinds.contains(&NoticeKind::RegionReady) && subscription.region.is_none() {
+        keys.wrong("region", "is missing; region_ready deploys as the image arrives there");
+    }
+    if subscription.actions == [Action::Push, Action::ChartPush] {
+        subscription.actions = vec![Action::Push];
+    } else if subscription.actions != [Action::Push] {
+        keys.wrong("actions", "must be [\"push\"]: only an image can run; leave the key out");
+    }
 }
 
 fn notice_kind(text: &str) -> Result<NoticeKind, Wrong> {

@@ -30,7 +30,7 @@ impl Keys<'_> {
             self.wrong(key, "must be a text in quotes");
             return None;
         };
-        let (text, wrongs) = fill(&text, self.env);
+        let (text, wrongs) = fill(&text, self.env, &mut Vec::new());
         for wrong in &wrongs {
             self.wrong(key, wrong);
         }
@@ -89,6 +89,20 @@ impl Keys<'_> {
         }
     }
 
+    pub(super) fn number(&mut self, key: &str, least: f64, most: f64) -> Option<f64> {
+        let number = match self.table.remove(key)? {
+            #[expect(clippy::cast_precision_loss, reason = "what is within the bounds is exact")]
+            Value::Integer(number) => number as f64,
+            Value::Float(number) => number,
+            _ => f64::NAN,
+        };
+        if (least..=most).contains(&number) {
+            return Some(number);
+        }
+        self.wrong(key, format_args!("must be a number from {least} to {most}, without quotes"));
+        None
+    }
+
     /// Names and texts, in the order of the names.
     pub(super) fn pairs(&mut self, key: &str) -> Vec<(String, String)> {
         match self.table.remove(key) {
@@ -120,8 +134,12 @@ impl Keys<'_> {
 }
 
 /// Puts the environment's value in the place of `${NAME}`; `$${` stands for `${`. What a value holds is not
-/// looked into again.
-fn fill(text: &str, env: &BTreeMap<String, String>) -> (String, Vec<Wrong>) {
+/// looked into again. The values go to `used`, too.
+pub(super) fn fill(
+    text: &str,
+    env: &BTreeMap<String, String>,
+    used: &mut Vec<String>,
+) -> (String, Vec<Wrong>) {
     let (mut filled, mut wrongs, mut rest) = (String::new(), Vec::new(), text);
     while let Some(at) = rest.find("${") {
         let (before, after) = (&rest[..at], &rest[at + 2..]);
@@ -143,7 +161,10 @@ fn fill(text: &str, env: &BTreeMap<String, String>) -> (String, Vec<Wrong>) {
             Some(value) if value.contains(char::REPLACEMENT_CHARACTER) => {
                 wrongs.push(format!("the environment variable {name} is not UTF-8"));
             }
-            Some(value) => filled.push_str(value),
+            Some(value) => {
+                filled.push_str(value);
+                used.push(value.to_owned());
+            }
             None => wrongs.push(format!("the environment variable {name} is not set")),
         }
         rest = after;
@@ -174,13 +195,13 @@ mod tests {
             ("$${A} $$${A} $$", "${A} $${A} $$"),
             ("größe${A}", "größe1"),
         ] {
-            assert_eq!(fill(text, &env), (expected.to_owned(), vec![]), "{text}");
+            assert_eq!(fill(text, &env, &mut Vec::new()), (expected.to_owned(), vec![]), "{text}");
         }
-        let (_, wrongs) = fill("${NOT_THERE} ${EMPTY}", &env);
+        let (_, wrongs) = fill("${NOT_THERE} ${EMPTY}", &env, &mut Vec::new());
         assert_eq!(wrongs.len(), 2, "{wrongs:?}");
         assert!(wrongs[0].contains("NOT_THERE") && wrongs[1].contains("EMPTY"));
         for text in ["${", "${A", "${}", "${a b}", "${A${A}}"] {
-            let (_, wrongs) = fill(text, &env);
+            let (_, wrongs) = fill(text, &env, &mut Vec::new());
             assert_eq!(wrongs.len(), 1, "{text}");
         }
     }

@@ -1,19 +1,22 @@
 //! Puts the settings together.
 
+use super::aci::Place;
+use super::jobs::JobConfig;
 use super::problems::{Problems, Wrong};
 use super::reader::Reader;
-use super::sinks::SinkConfig;
+use super::sinks::{Made, SinkConfig};
 use super::{Azure, Config, Home, Setup, file, identity, settings, sinks, storage, values};
 use crate::intake::Rules;
 use fan_in::{Correlation, Policy, RegionSet, Subscription};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum File {
     Absent,
-    Text(String),
+    Text { text: String, folder: Option<PathBuf> },
     Unreadable { place: &'static str, wrong: Wrong },
 }
 
@@ -44,7 +47,8 @@ pub(super) fn load_from(
     let sink_timeout = reader.or_default("FANIN_SINK_TIMEOUT", values::sink_timeout);
     let read_token = reader.read("FANIN_READ_TOKEN", values::token);
     let setup = setup(&mut reader);
-    let (sinks, subscriptions) = sinks(&mut reader, file, regions.as_ref());
+    let (made, jobs) = sinks(&mut reader, file, regions.as_ref(), &azure);
+    let (sinks, subscriptions) = allow(&mut reader, made, intake.as_ref());
     check_doors(&mut reader, home, listen);
 
     let problems = reader.problems;
@@ -71,6 +75,7 @@ pub(super) fn load_from(
         sink_timeout,
         read_token,
         sinks,
+        jobs,
         azure,
         setup,
     })
@@ -147,19 +152,53 @@ fn sinks(
     reader: &mut Reader<'_>,
     file: &File,
     regions: Option<&RegionSet>,
-) -> (Vec<SinkConfig>, Vec<Subscription>) {
+    azure: &Azure,
+) -> (Vec<Made>, Vec<JobConfig>) {
     let private = reader.or_default("FANIN_PRIVATE_SINKS", values::boolean).unwrap_or(false);
-    let mut made = sinks::from_environment(reader, private);
+    let mut made = sinks::from_environment(reader, private, azure);
+    let mut jobs = Vec::new();
     match file {
         File::Absent => {}
         File::Unreadable { place, wrong } => reader.problems.add(place, wrong),
-        File::Text(text) => {
+        File::Text { text, folder } => {
             let names = made.iter().map(|(sink, _)| sink.name.clone()).collect();
-            let mut around = file::Around { env: reader.env, regions, private, names };
-            made.extend(file::read(text, &mut around, &mut reader.problems));
+            let place = Place {
+                subscription: azure.subscription_id.as_deref(),
+                resource_group: azure.resource_group.as_deref(),
+            };
+            let folder = folder.as_deref();
+            let mut around =
+                file::Around { env: reader.env, regions, private, names, place, folder };
+            let contents = file::read(text, &mut around, &mut reader.problems);
+            made.extend(contents.sinks);
+            jobs = contents.jobs;
         }
     }
-    made.into_iter().unzip()
+    (made, jobs)
+}
+
+/// What deploys is told whose images may run, and that has to be said.
+fn allow(
+    reader: &mut Reader<'_>,
+    made: Vec<Made>,
+    rules: Option<&Rules>,
+) -> (Vec<SinkConfig>, Vec<Subscription>) {
+    let (mut sinks, subscriptions): (Vec<SinkConfig>, Vec<_>) = made.into_iter().unzip();
+    let mut deploys = false;
+    for sink in &mut sinks {
+        if let Some(allowed) = sink.kind.allowed() {
+            deploys = true;
+            allowed.registries = rules.map(|r| r.registries.clone()).unwrap_or_default();
+            allowed.repositories = rules.map(|r| r.repositories.clone()).unwrap_or_default();
+        }
+    }
+    for name in ["FANIN_REGISTRIES", "FANIN_REPOSITORIES"] {
+        if deploys && !reader.is_set(name) {
+            let advice = "is missing; a sink deploys, so say whose images may run";
+            reader.problems.add(name, advice);
+        }
+    }
+    (sinks, subscriptions)
 }
 
 /// Whoever listens to more than this machine must know who is talking.

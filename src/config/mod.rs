@@ -4,9 +4,11 @@
 //! ends up in logs that more people read than may know a token.
 
 mod aci;
+mod document;
 mod duration;
 mod file;
 mod identity;
+mod jobs;
 mod keys;
 mod load;
 mod problems;
@@ -21,8 +23,10 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use aci::{AciUpdate, Document, How, Pin};
+pub use aci::{AciUpdate, Allowed, How, Pin};
+pub use document::Document;
 pub use identity::Identity;
+pub use jobs::{AciJob, JobConfig, JobImage};
 pub use problems::Problems;
 pub use process::process_env;
 pub use signing::signing_key;
@@ -79,6 +83,7 @@ pub struct Config {
     /// Guards status, jobs and metrics where it is set.
     pub read_token: Option<Secret>,
     pub sinks: Vec<SinkConfig>,
+    pub jobs: Vec<JobConfig>,
     pub azure: Azure,
     pub setup: Setup,
 }
@@ -119,7 +124,8 @@ pub fn load(
     load_from(env, &process::find_file(env), home, listen)
 }
 
-/// [`load`] without looking for a file: `toml` is its text, and may be empty.
+/// [`load`] without looking for a file: `toml` is its text, and may be empty. It lies in no folder, so that it can
+/// name no other files.
 ///
 /// # Errors
 /// Everything that is wrong with them.
@@ -129,5 +135,5 @@ pub fn load_with_file(
     home: Option<Home>,
     listen: Option<SocketAddr>,
 ) -> Result<Config, Problems> {
-    load_from(env, &File::Text(toml.to_owned()), home, listen)
+    load_from(env, &File::Text { text: toml.to_owned(), folder: None }, home, listen)
 }

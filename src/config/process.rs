@@ -25,7 +25,7 @@ pub fn process_env() -> BTreeMap<String, String> {
 pub(super) fn find_file(env: &BTreeMap<String, String>) -> File {
     if let Some(path) = reader::value(env, "FANIN_CONFIG") {
         return match read_file(Path::new(path)) {
-            Ok(Some(text)) => File::Text(text),
+            Ok(Some(text)) => text_of(Path::new(path), text),
             Ok(None) => File::Unreadable {
                 place: "FANIN_CONFIG",
                 wrong: "names a file that is not there".to_owned(),
@@ -40,7 +40,7 @@ pub(super) fn find_file(env: &BTreeMap<String, String>) -> File {
     let beside = program.as_deref().and_then(Path::parent).map(|folder| folder.join(FILE_NAME));
     for path in [Some(Path::new(FILE_NAME).to_owned()), beside].into_iter().flatten() {
         match read_file(&path) {
-            Ok(Some(text)) => return File::Text(text),
+            Ok(Some(text)) => return text_of(&path, text),
             Ok(None) => {}
             Err(wrong) => {
                 return File::Unreadable { place: file::PLACE, wrong: format!("the file {wrong}") };
@@ -50,8 +50,12 @@ pub(super) fn find_file(env: &BTreeMap<String, String>) -> File {
     File::Absent
 }
 
+fn text_of(path: &Path, text: String) -> File {
+    File::Text { text, folder: path.parent().map(Path::to_owned) }
+}
+
 /// None when there is no such file.
-fn read_file(path: &Path) -> Result<Option<String>, Wrong> {
+pub(super) fn read_file(path: &Path) -> Result<Option<String>, Wrong> {
     let mut bytes = Vec::new();
     let read = std::fs::File::open(path)
         .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
@@ -101,6 +105,7 @@ mod tests {
             );
         }
         std::fs::write(&path, "# nothing").unwrap();
-        assert_eq!(named(&path), File::Text("# nothing".to_owned()));
+        let (text, folder) = ("# nothing".to_owned(), Some(folder.path().to_owned()));
+        assert_eq!(named(&path), File::Text { text, folder });
     }
 }

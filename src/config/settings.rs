@@ -11,8 +11,6 @@ pub enum Applies {
     Functions,
     /// To `setup`, `doctor` and `wait`.
     Commands,
-    /// Known by name, and refused until a later version has it.
-    NotYet,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +67,7 @@ impl Setting {
     }
 }
 
-use Applies::{Commands, Functions, NotYet};
+use Applies::{Commands, Functions};
 
 pub const SETTINGS: &[Setting] = &[
     plain("WebhookRegions", None, "the registry's regions, separated by commas; required")
@@ -115,11 +113,11 @@ pub const SETTINGS: &[Setting] = &[
     plain("FANIN_SCHEDULE", None, "when FanInTimer runs, in the host's NCRONTAB form; required")
         .applies(Functions)
         .sample("*/15 * * * * *"),
-    plain("FANIN_REGISTRIES", None, "login servers that are listened to; nothing: all"),
+    plain("FANIN_REGISTRIES", None, "login servers that are listened to; nothing: all; required by a sink that deploys"),
     plain(
         "FANIN_REPOSITORIES",
         None,
-        "repositories that are listened to, `*` stands for any characters; nothing: all",
+        "repositories that are listened to, `*` stands for any characters; nothing: all; required by a sink that deploys",
     ),
     plain(
         "FANIN_WEBHOOK_SECRET",
@@ -155,12 +153,15 @@ pub const SETTINGS: &[Setting] = &[
         None,
         "what the sink `webhook` sends: `acr` (default) or `cloudevents`",
     ),
-    plain("AZURE_SUBSCRIPTION_ID", None, "the subscription of what is deployed, for later versions").unsampled(),
-    plain("RESOURCE_GROUP_NAME", None, "the resource group of what is deployed, for later versions").unsampled(),
+    plain("AZURE_SUBSCRIPTION_ID", None, "the subscription of what is deployed").unsampled(),
+    plain("RESOURCE_GROUP_NAME", None, "the resource group of what is deployed").unsampled(),
     plain("ResourceGroupName", None, "another spelling of RESOURCE_GROUP_NAME").unsampled(),
-    plain("CONTAINER_GROUP_NAME", None, "the container group that is brought to a pushed image")
-        .applies(NotYet)
-        .unsampled(),
+    plain(
+        "CONTAINER_GROUP_NAME",
+        None,
+        "makes the sink `aci`: the container group that is brought to a pushed image",
+    )
+    .unsampled(),
     plain("AZURE_TENANT_ID", None, "the tenant of the service principal or workload identity")
         .unsampled(),
     plain("AZURE_CLIENT_ID", None, "the application or user-assigned identity to act as")

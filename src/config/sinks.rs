@@ -1,6 +1,8 @@
 //! Who is told, and of what.
 
-use super::aci::AciUpdate;
+use super::Azure;
+use super::aci::{self, AciUpdate, Allowed};
+use super::jobs::AciJob;
 use super::reader::Reader;
 use super::signing::signing_secret;
 use super::values;
@@ -8,7 +10,7 @@ use crate::secret::{Secret, SecretUrl};
 use fan_in::NoticeKind::{self, Completed, Recovered, RegionReady, TimedOut};
 use fan_in::{Action, Subscription};
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SinkConfig {
     /// Unique among the sinks.
     pub name: String,
@@ -17,7 +19,7 @@ pub struct SinkConfig {
     pub kind: SinkKind,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum SinkKind {
     Slack {
         url: SecretUrl,
@@ -36,8 +38,21 @@ pub enum SinkKind {
     },
     /// Brings a container group to the image.
     AciUpdate(AciUpdate),
+    /// Starts a container for the image.
+    AciJob(AciJob),
     /// One structured line.
     Log,
+}
+
+impl SinkKind {
+    /// Whose images it may run, if it runs any.
+    pub(super) const fn allowed(&mut self) -> Option<&mut Allowed> {
+        match self {
+            Self::AciUpdate(update) => Some(&mut update.allowed),
+            Self::AciJob(job) => Some(&mut job.allowed),
+            _ => None,
+        }
+    }
 }
 
 /// What a webhook's body is.
@@ -64,6 +79,10 @@ pub(super) type Made = (SinkConfig, Subscription);
 
 /// What slack and teams hear of where nothing is said.
 pub(super) const TOLD: &[NoticeKind] = &[Completed, TimedOut, Recovered];
+/// When an image is everywhere.
+pub(super) const EVERYWHERE: &[NoticeKind] = &[Completed, Recovered];
+/// When it is where it has to be.
+pub(super) const THERE: &[NoticeKind] = &[RegionReady, Completed, Recovered];
 /// Everything that a push itself gives cause for.
 pub(super) const OF_PUSHES: &[NoticeKind] = &[RegionReady, Completed, TimedOut, Recovered];
 
@@ -74,17 +93,15 @@ impl Format {
     /// The kinds it is sent for where nothing is said.
     pub(super) const fn told(self) -> &'static [NoticeKind] {
         match self {
-            Self::Acr => Self::ACR_KINDS,
+            Self::Acr => EVERYWHERE,
             Self::CloudEvents => TOLD,
         }
     }
 
-    /// Readers of this format deploy what it names, so nothing else may come in it.
-    const ACR_KINDS: &'static [NoticeKind] = &[Completed, Recovered];
-
+    /// Readers of a registry's own format deploy what it names, so nothing else may come in it.
     pub(super) const fn kinds(self) -> &'static [NoticeKind] {
         match self {
-            Self::Acr => Self::ACR_KINDS,
+            Self::Acr => EVERYWHERE,
             Self::CloudEvents => &NoticeKind::ALL,
         }
     }
@@ -103,7 +120,7 @@ pub(super) fn subscription(sink: &str, kinds: &[NoticeKind]) -> Subscription {
 }
 
 /// The sinks that are made from environment variables.
-pub(super) fn from_environment(reader: &mut Reader<'_>, private: bool) -> Vec<Made> {
+pub(super) fn from_environment(reader: &mut Reader<'_>, private: bool, azure: &Azure) -> Vec<Made> {
     let made = |name: &str, kind, kinds: &[NoticeKind]| {
         (SinkConfig { name: name.to_owned(), private, kind }, subscription(name, kinds))
     };
@@ -129,9 +146,29 @@ pub(super) fn from_environment(reader: &mut Reader<'_>, private: bool) -> Vec<Ma
         made("webhook", kind, format.told())
     });
 
-    if reader.is_set("CONTAINER_GROUP_NAME") {
-        let sentence = "deploying to container groups is not available in this version; remove it";
-        reader.problems.add("CONTAINER_GROUP_NAME", sentence);
+    let aci = container_group(reader, azure).map(|update| {
+        let (sink, mut subscription) = made("aci", SinkKind::AciUpdate(update), EVERYWHERE);
+        subscription.actions = vec![Action::Push];
+        subscription.failure = Some(NoticeKind::DeployFailed);
+        (sink, subscription)
+    });
+    [slack, teams, webhook, aci].into_iter().flatten().collect()
+}
+
+fn container_group(reader: &mut Reader<'_>, azure: &Azure) -> Option<AciUpdate> {
+    let name = reader.read("CONTAINER_GROUP_NAME", aci::group_name);
+    let around = [
+        ("AZURE_SUBSCRIPTION_ID", "AZURE_SUBSCRIPTION_ID"),
+        ("RESOURCE_GROUP_NAME", "ResourceGroupName"),
+    ];
+    for (setting, other) in around {
+        let there = reader.is_set(setting) || reader.is_set(other);
+        if reader.is_set("CONTAINER_GROUP_NAME") && !there {
+            reader
+                .problems
+                .add(setting, "is missing; CONTAINER_GROUP_NAME means nothing without it");
+        }
     }
-    [slack, teams, webhook].into_iter().flatten().collect()
+    let (subscription, group) = (azure.subscription_id.as_ref()?, azure.resource_group.as_ref()?);
+    Some(aci::plain(subscription, group, &name?))
 }

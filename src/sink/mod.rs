@@ -58,7 +58,7 @@ fn make(config: &SinkConfig, clients: &mut Clients) -> Result<Arc<dyn Sink>, Str
             };
             Arc::new(webhook::Webhook::new(name, &settings, clients.get(config.private)?)?)
         }
-        SinkKind::AciUpdate(_) => return Err("cannot be made yet".to_owned()),
+        SinkKind::AciUpdate(_) | SinkKind::AciJob(_) => return Err("cannot be made yet".to_owned()),
         SinkKind::Log => Arc::new(log::Log::new(name)),
     })
 }

@@ -336,21 +336,6 @@ fn a_value_that_is_not_utf8_is_a_problem_where_it_is_used() {
 }
 
 #[test]
-fn deploying_is_refused_until_it_is_there() {
-    let group = [
-        ("AZURE_SUBSCRIPTION_ID", "s"),
-        ("RESOURCE_GROUP_NAME", "rg"),
-        ("CONTAINER_GROUP_NAME", "web"),
-    ];
-    let refusal = problem(&group);
-    assert!(
-        refusal.starts_with("CONTAINER_GROUP_NAME: ")
-            && refusal.contains("not available in this version")
-    );
-    assert!(good(&group[..2]).sinks.is_empty());
-}
-
-#[test]
 fn settings_of_azure_and_of_setup_are_taken_as_they_are() {
     let id =
         "/subscriptions/s/resourcegroups/rg/providers/Microsoft.ContainerRegistry/registries/r";

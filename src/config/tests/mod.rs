@@ -1,5 +1,6 @@
 //! Settings in, configuration or problems out.
 
+mod deploys;
 mod environment;
 mod secrecy;
 mod sink_file;
@@ -198,11 +199,14 @@ fn all_problems_are_told_at_once_each_on_its_line() {
         "FANIN_TABLE: ",
         "FANIN_RETRY: item 2 of the list is empty",
         "SLACK_WEBHOOK_URL: is plain http",
-        "fanin.toml: [[job]]: ",
+        "fanin.toml: job 1: key name: is missing",
+        "fanin.toml: job 1: key subscription: is missing, and so is the setting AZURE_SUBSCRIPTION_ID",
+        "fanin.toml: job 1: key resource_group: is missing",
+        "fanin.toml: job 1: key image: is missing",
         "fanin.toml: sink \"a\": key url: is missing",
         "fanin.toml: sink \"a\": key colour: there is no such key",
         "fanin.toml: sink 2: key name: is missing",
-        "fanin.toml: sink 2: key type: must be slack, teams, webhook or log",
+        "fanin.toml: sink 2: key type: must be slack or teams or webhook or aci-update or aci-job or log",
         "FANIN_WEBHOOK_SECRET: is missing",
         "FANIN_READ_TOKEN: is missing",
     ] {
@@ -212,5 +216,5 @@ fn all_problems_are_told_at_once_each_on_its_line() {
             "{place}\n{text}"
         );
     }
-    assert_eq!(text.lines().count(), 13, "{text}");
+    assert_eq!(text.lines().count(), 16, "{text}");
 }

@@ -1,7 +1,7 @@
 //! The table of settings, the samples, and the promise that no value is ever shown.
 
 use super::*;
-use settings::{Applies, SETTINGS};
+use settings::SETTINGS;
 use std::collections::BTreeSet;
 
 const CANARY: &str = "canary";
@@ -172,12 +172,18 @@ fn the_samples_are_without_problems() {
         ("FLUX_HOOK_PATH", "abc"),
         ("HOOKS_SIGNING_SECRET", SIGNING),
         ("HOOKS_TOKEN", "t"),
+        ("FANIN_REGISTRIES", "contoso.azurecr.io"),
+        ("FANIN_REPOSITORIES", "samples/*"),
+        ("AZURE_SUBSCRIPTION_ID", "00000000-0000-0000-0000-000000000000"),
+        ("RESOURCE_GROUP_NAME", "rg"),
+        ("PULL_PASSWORD", "p"),
+        ("SMOKE_API_KEY", "k"),
     ] {
         env.insert(name.to_owned(), value.to_owned());
     }
     let config =
         load_with_file(&env, include_str!("../../../fanin.sample.toml"), None, None).unwrap();
-    assert_eq!(config.sinks.len(), 5);
+    assert_eq!((config.sinks.len(), config.jobs.len()), (7, 1));
     assert!(
         config
             .sinks
@@ -209,10 +215,7 @@ fn the_table_holds_what_is_read() {
         .collect();
     assert!(read.is_subset(&names), "{:?}", read.difference(&names));
     assert!(read.len() > 20, "{read:?}");
-    let defaults = SETTINGS
-        .iter()
-        .filter(|s| s.applies != Applies::NotYet)
-        .filter_map(|s| Some((s.name, s.default?)));
+    let defaults = SETTINGS.iter().filter_map(|s| Some((s.name, s.default?)));
     let defaults: Vec<_> = defaults.collect();
     let written = load(&env(&defaults), None, None).unwrap();
     assert_eq!(format!("{written:?}"), format!("{:?}", good(&[])));

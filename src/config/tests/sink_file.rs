@@ -223,27 +223,6 @@ fn there_are_at_most_32_sinks() {
 }
 
 #[test]
-fn what_this_version_does_not_have_is_refused_by_name() {
-    for kind in ["aci-update", "aci-job"] {
-        let problem = file_problem(&sink(
-            kind,
-            "container_group = \"web\"\npin = \"tag\"\non = [\"region_ready\"]",
-        ));
-        assert!(
-            problem.contains(&format!("key type: {kind} is not available in this version")),
-            "{problem}"
-        );
-    }
-    for toml in ["[[job]]\nname = \"build\"\n", "[job]\n"] {
-        let problem = file_problem(toml);
-        assert!(
-            problem.starts_with("fanin.toml: [[job]]: ")
-                && problem.contains("not available in this version")
-        );
-    }
-}
-
-#[test]
 fn what_is_not_toml_or_not_sinks_is_refused_with_its_place() {
     let syntax = file_problem("# ok\n[[sink]]\nname = \"a\nurl = canary\n");
     assert!(
