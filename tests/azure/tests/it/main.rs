@@ -1,0 +1,5 @@
+//! Each trap of the real Azure that the fake must set, as a test.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod client;
+mod secrets;
