@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::arm_error::ArmError;
 use crate::clock::Clock;
 use crate::faults::{Fault, Planned};
 use crate::groups::{Behaviour, Change, GroupId, Groups, Operations, Whom};
@@ -184,6 +185,15 @@ impl Fake {
         self.state().requests.clone()
     }
 
+    /// Waits until a condition holds, which is looked at again after every request to ARM.
+    pub async fn until(&self, holds: impl Fn(&Self) -> bool) {
+        let mut requests = self.world.watch();
+        while !holds(self) {
+            // The sender lives as long as the world.
+            let _ = requests.changed().await;
+        }
+    }
+
     /// Adds a resource group.
     pub fn add_resource_group(&self, subscription: &str, name: &str) {
         self.state().groups.add_resource_group(&GroupId::new(subscription, name, ""));
@@ -223,6 +233,12 @@ impl Fake {
     /// How operations go from now on, where their group says nothing else.
     pub fn operations(&self, operations: Operations) {
         self.state().groups.settings.operations = operations;
+    }
+
+    /// The next PUT that is accepted fails in the end with this, whatever else was said of operations.
+    pub fn next_update_fails(&self, code: &str, message: &str) {
+        let failure = ArmError::bad_request(code, message);
+        self.state().groups.settings.failures.push_back(failure);
     }
 
     /// From now on a DELETE is an operation, too. Otherwise the group is gone with the answer.

@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
+
 use crate::arm;
 use crate::arm_error::ArmError;
 use crate::entra;
@@ -20,21 +22,36 @@ pub(crate) enum Service {
 }
 
 #[derive(Debug)]
-pub(crate) struct World(Mutex<State>);
+pub(crate) struct World {
+    state: Mutex<State>,
+    /// How many requests there were to ARM.
+    requests: watch::Sender<usize>,
+}
 
 impl World {
     pub(crate) fn new(state: State) -> Self {
-        Self(Mutex::new(state))
+        Self { state: Mutex::new(state), requests: watch::Sender::new(0) }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes after each request to ARM.
+    pub(crate) fn watch(&self) -> watch::Receiver<usize> {
+        self.requests.subscribe()
     }
 
     pub(crate) fn react(&self, service: Service, request: Request) -> Reaction {
+        let reaction = self.react_unseen(service, &request);
+        self.requests.send_modify(|requests| *requests += usize::from(service == Service::Arm));
+        reaction
+    }
+
+    fn react_unseen(&self, service: Service, request: &Request) -> Reaction {
         let state = &mut *self.lock();
-        let seen = (service == Service::Arm).then(|| seen(state, &request));
-        let reaction = reaction(state, service, &request);
+        let seen = (service == Service::Arm).then(|| seen(state, request));
+        let reaction = reaction(state, service, request);
         let status = match &reaction {
             Reaction::Answer(answer) => Some(answer.status),
             Reaction::Reset | Reaction::Hang => None,

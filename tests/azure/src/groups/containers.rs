@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use crate::clock::Clock;
 
+/// The exit code of a container that was stopped and did not listen.
+const STOPPED: i32 = 137;
+
 /// How a container fares from its start on. Time is counted in looks: GETs of its group after the update is through.
 #[derive(Clone, Debug)]
 pub struct Behaviour {
@@ -113,6 +116,14 @@ impl Container {
         };
         container.settle(policy, clock);
         container
+    }
+
+    /// Is stopped with its group.
+    pub(crate) fn stop(&mut self, clock: &mut Clock) {
+        if !matches!(self.phase, Phase::Ended { .. }) {
+            self.phase = Phase::Ended { code: STOPPED };
+            self.ended = Some((clock.tick(), STOPPED));
+        }
     }
 
     /// Somebody looked: things have moved on when he looks again.

@@ -28,7 +28,7 @@ pub struct Operations {
     pub(crate) follow: Follow,
     pub(crate) polls: u32,
     retry_after_s: Option<u32>,
-    failure: Option<ArmError>,
+    pub(crate) failure: Option<ArmError>,
 }
 
 impl Operations {

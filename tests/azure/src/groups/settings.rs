@@ -1,10 +1,11 @@
 //! What tests have said about container groups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::containers::Behaviour;
 use super::document::location_key;
 use super::operation::Operations;
+use crate::arm_error::ArmError;
 
 /// Whose behaviour it is.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) operations: Operations,
     /// By the key of the group.
     pub(crate) operations_of: BTreeMap<String, Operations>,
+    /// How the next updates fail, one each.
+    pub(crate) failures: VecDeque<ArmError>,
     pub(crate) deletes_take_time: bool,
     /// The last one that fits counts.
     pub(crate) behaviours: Vec<(Whom, Behaviour)>,

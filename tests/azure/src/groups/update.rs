@@ -39,7 +39,8 @@ pub(crate) fn put(
     group.containers.clear();
     address(state, id)?;
     state.groups.record(How::Put, &key);
-    let plan = state.groups.settings.operations_of(&key);
+    let mut plan = state.groups.settings.operations_of(&key);
+    plan.failure = state.groups.settings.failures.pop_front().or(plan.failure);
     let at = state.groups.begin(id, kind, plan, &mut state.clock)?;
     let status = if kind == Kind::Create { 201 } else { 200 };
     let answer = Answer::json(status, &view::full(state.groups.get(id)?));
