@@ -156,7 +156,7 @@ impl Container {
                     return (Phase::Ended { code }, 0, Some(code));
                 }
                 let since = looked - looks;
-                let phase = if since % 2 == 0 { Phase::Waiting } else { Phase::Running };
+                let phase = if since.is_multiple_of(2) { Phase::Waiting } else { Phase::Running };
                 (phase, since / 2 + 1, Some(code))
             }
             Fate::RestartsUnseen { code, looks } if looked >= looks => {

@@ -81,6 +81,7 @@ async fn what_only_azure_writes_is_passed_over() {
     assert_eq!(after["properties"]["provisioningState"], "Succeeded");
     let truth = fake.group("web").truth();
     assert_eq!(truth["properties"]["instanceView"], Value::Null);
+    assert_eq!(truth["properties"]["ipAddress"]["ip"], Value::Null);
 }
 
 #[tokio::test]
