@@ -246,7 +246,8 @@ impl Fake {
         self.state().groups.settings.deletes_take_time = true;
     }
 
-    /// How containers fare from their next start on, where nothing said later fits them.
+    /// How containers fare from their next start on, where nothing said later fits them. Those that prepare a group
+    /// end well unless something is said of their image or name.
     pub fn containers_behave(&self, behaviour: Behaviour) {
         self.state().groups.settings.behaviours.push((Whom::All, behaviour));
     }

@@ -42,9 +42,7 @@ fn begin_start(state: &mut State, id: &GroupId) -> Result<usize, ArmError> {
 
 pub(crate) fn stop(state: &mut State, id: &GroupId) -> Result<Answer, ArmError> {
     state.groups.refuse_transitioning(id, &mut state.clock)?;
-    let group = state.groups.get_mut(id)?;
-    group.is_stopped = true;
-    group.containers.iter_mut().for_each(|container| container.stop(&mut state.clock));
+    state.groups.get_mut(id)?.stop(&mut state.clock);
     state.groups.record(How::Stopped, &id.key());
     Ok(Answer::empty(204))
 }

@@ -72,6 +72,11 @@ impl Policy {
         }
     }
 
+    /// What ended well is not started again where it only prepares.
+    pub(crate) fn of_preparation(self) -> Self {
+        if self == Self::Never { Self::Never } else { Self::OnFailure }
+    }
+
     fn starts_again(self, code: i32) -> bool {
         self == Self::Always || (self == Self::OnFailure && code != 0)
     }

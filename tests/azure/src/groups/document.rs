@@ -25,9 +25,14 @@ pub(crate) fn containers(document: &Value) -> impl Iterator<Item = &Value> {
     items(&document["properties"], "containers")
 }
 
+/// The containers that only prepare a group.
+pub(crate) fn init_containers(document: &Value) -> impl Iterator<Item = &Value> {
+    items(&document["properties"], "initContainers")
+}
+
 /// All containers, those that only prepare it included.
 pub(crate) fn all_containers(document: &Value) -> impl Iterator<Item = &Value> {
-    containers(document).chain(items(&document["properties"], "initContainers"))
+    containers(document).chain(init_containers(document))
 }
 
 pub(crate) fn name(container: &Value) -> &str {

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::GroupId;
 use super::containers::Phase;
+use super::document::{self, all_containers};
 use crate::arm_error::ArmError;
 use crate::http::{Answer, Request};
 use crate::state::State;
@@ -19,15 +20,15 @@ pub(crate) fn logs(
     request: &Request,
 ) -> Result<Answer, ArmError> {
     let group = state.groups.get(id)?;
-    let container = group.containers.iter().find(|one| one.name.eq_ignore_ascii_case(name));
-    let is_named = super::document::containers(&group.document)
-        .any(|one| super::document::name(one).eq_ignore_ascii_case(name));
+    let is_named =
+        all_containers(&group.document).any(|one| document::name(one).eq_ignore_ascii_case(name));
     if !is_named {
         let message =
             format!("The container '{name}' in container group '{}' was not found.", id.name);
         return Err(ArmError::new(404, "ContainerNotFound", message));
     }
-    let Some(container) = container.filter(|container| container.phase != Phase::Waiting) else {
+    let container = group.container(name).filter(|one| one.phase != Phase::Waiting);
+    let Some(container) = container else {
         let message = format!(
             "Log of container '{name}' in container group '{}' is not available yet. Please check container \
              'InstanceView' for more information or retry later.",

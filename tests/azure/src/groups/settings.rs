@@ -2,22 +2,22 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde_json::Value;
+
 use super::containers::Behaviour;
-use super::document::location_key;
+use super::document::{image, location_key, name};
 use super::operation::Operations;
 use crate::arm_error::ArmError;
 
 /// Whose behaviour it is.
 #[derive(Debug)]
 pub(crate) enum Whom {
+    /// All containers but those that prepare their group.
     All,
     /// Containers whose image contains this.
     Image(String),
     /// The container of a group, by the group's key.
-    Container {
-        group: String,
-        name: String,
-    },
+    Container { group: String, name: String },
 }
 
 /// An image that cannot be pulled so many times.
@@ -49,14 +49,17 @@ impl Settings {
         self.operations_of.get(key).unwrap_or(&self.operations).clone()
     }
 
-    pub(crate) fn behaviour(&self, key: &str, container: &str, image: &str) -> Behaviour {
+    /// How a container fares, one that prepares its group or one of the others.
+    pub(crate) fn behaviour(&self, key: &str, container: &Value, prepares: bool) -> Behaviour {
+        let (container, image) = (name(container), image(container));
         let fits = |whom: &Whom| match whom {
-            Whom::All => true,
+            Whom::All => !prepares,
             Whom::Image(part) => image.contains(part),
             Whom::Container { group, name } => group == key && name == container,
         };
         let last = self.behaviours.iter().rev().find(|(whom, _)| fits(whom));
-        last.map_or_else(Behaviour::runs, |(_, behaviour)| behaviour.clone())
+        let usually = || if prepares { Behaviour::exits(0, 0) } else { Behaviour::runs() };
+        last.map_or_else(usually, |(_, behaviour)| behaviour.clone())
     }
 
     /// An image is missing for so many more PUTs, whatever was said of it before.

@@ -36,14 +36,19 @@ pub(crate) fn put(
     let new = || Group::new(id.clone(), Value::Null);
     let group = groups.all.entry(key.clone()).or_insert_with(new);
     group.document = document;
-    group.containers.clear();
+    group.clear();
     address(state, id)?;
     state.groups.record(How::Put, &key);
     let mut plan = state.groups.settings.operations_of(&key);
     plan.failure = state.groups.settings.failures.pop_front().or(plan.failure);
     let at = state.groups.begin(id, kind, plan, &mut state.clock)?;
     let status = if kind == Kind::Create { 201 } else { 200 };
-    let answer = Answer::json(status, &view::full(state.groups.get(id)?));
+    let group = state.groups.get(id)?;
+    let mut view = view::full(group);
+    if group.operation.is_some() {
+        view["properties"]["provisioningState"] = Value::from("Pending");
+    }
+    let answer = Answer::json(status, &view);
     Ok(state.groups.operations[at].announced(answer, &state.arm_url))
 }
 

@@ -33,14 +33,20 @@ pub(crate) fn full(group: &Group) -> Value {
     let mut view = without_instance_view(group);
     let properties = &mut view["properties"];
     properties["instanceView"] = json!({ "events": [], "state": group.state() });
-    for shown in items_mut(properties, "containers") {
-        let container = group.containers.iter().find(|container| container.name == name(shown));
-        let waiting = || json!({ "restartCount": 0, "currentState": { "state": "Waiting", "detailStatus": "" } });
-        let instance_view =
-            container.map_or_else(waiting, |container| container.instance_view(image(shown)));
-        shown["properties"]["instanceView"] = instance_view;
+    for list in ["containers", "initContainers"] {
+        for shown in items_mut(properties, list) {
+            let container = group.container(name(shown));
+            let instance_view =
+                container.map_or_else(waiting, |one| one.instance_view(image(shown)));
+            shown["properties"]["instanceView"] = instance_view;
+        }
     }
     view
+}
+
+/// `instanceView` of a container that has not been started.
+fn waiting() -> Value {
+    json!({ "restartCount": 0, "currentState": { "state": "Waiting", "detailStatus": "" } })
 }
 
 fn without_instance_view(group: &Group) -> Value {

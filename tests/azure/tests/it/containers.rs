@@ -122,3 +122,37 @@ async fn a_group_of_several_is_over_when_all_are() {
     Arm::new(&fake).get("both").await;
     assert_eq!(state(), "Succeeded");
 }
+
+#[tokio::test]
+async fn containers_wait_for_those_that_prepare_their_group() {
+    let fake = Fake::start().await;
+    fake.image_behaves("migrate", Behaviour::exits(0, 1).logs("migrated"));
+    fake.containers_behave(Behaviour::runs());
+    let mut group = samples::group("web", IMAGE);
+    let prepares = json!([{ "name": "migrate", "properties": { "image": "migrate:1" } }]);
+    group["properties"]["initContainers"] = prepares;
+    fake.place(group);
+    let arm = Arm::new(&fake);
+    looks(&arm, "web", &[("Waiting", 0, None, "Pending"), ("Running", 0, None, "Running")]).await;
+    let body = arm.get("web").await.body;
+    let state =
+        &body["properties"]["initContainers"][0]["properties"]["instanceView"]["currentState"];
+    assert_eq!((&state["state"], &state["exitCode"]), (&json!("Terminated"), &json!(0)));
+    let log = arm.group("GET", "web/containers/migrate/logs", &Value::Null).await;
+    assert_eq!(log.body["content"], "migrated");
+}
+
+#[tokio::test]
+async fn what_was_not_prepared_never_runs() {
+    let fake = Fake::start().await;
+    fake.image_behaves("migrate", Behaviour::exits(4, 0));
+    for (name, policy, state) in [("job", "Never", "Failed"), ("web", "Always", "Pending")] {
+        let mut group = samples::job(name, IMAGE);
+        group["properties"]["restartPolicy"] = json!(policy);
+        group["properties"]["initContainers"] =
+            json!([{ "name": "migrate", "properties": { "image": "migrate:1" } }]);
+        fake.place(group);
+        let waiting = ("Waiting", 0, None, state);
+        looks(&Arm::new(&fake), name, &[waiting, waiting, waiting]).await;
+    }
+}

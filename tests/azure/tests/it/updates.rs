@@ -18,8 +18,9 @@ async fn a_put_creates_and_the_next_one_updates() {
     let arm = Arm::new(&fake);
     let created = arm.put("web", &samples::group("web", OLD)).await;
     assert_eq!(created.status, 201);
-    assert_eq!(created.body["properties"]["provisioningState"], "Creating");
+    assert_eq!(created.body["properties"]["provisioningState"], "Pending");
     assert_eq!(created.body["properties"]["instanceView"]["state"], "Pending");
+    assert_eq!(arm.get("web").await.body["properties"]["provisioningState"], "Creating");
     let body = arm.settled("web").await.body;
     assert_eq!(body["properties"]["instanceView"]["state"], "Running");
     assert_eq!(body["type"], "Microsoft.ContainerInstance/containerGroups");
@@ -27,7 +28,7 @@ async fn a_put_creates_and_the_next_one_updates() {
 
     let updated = arm.put("web", &samples::group("web", NEW)).await;
     assert_eq!(updated.status, 200);
-    assert_eq!(updated.body["properties"]["provisioningState"], "Updating");
+    assert_eq!(updated.body["properties"]["provisioningState"], "Pending");
     let images: Vec<_> = fake.history("web").into_iter().map(|change| change.images).collect();
     assert_eq!(images, [[OLD], [NEW]]);
 }
