@@ -68,6 +68,22 @@ async fn a_deployment_that_is_given_up_is_told_of() {
 }
 
 #[tokio::test]
+async fn an_attempt_that_is_refused_in_the_middle_begins_anew() {
+    let group = Plan::deploying_to("web", "group");
+    let world = World::new(&ONE, &[&group]);
+    let push = pushed(&world, "v1", 'a').await;
+    group.will(ongoing("one"));
+    group.will(refused());
+    world.app.deliver(push).await.unwrap();
+    for _ in 0..2 {
+        world.pass(MINUTE);
+        world.pump().await;
+    }
+    assert_eq!(group.heard(), ["v1 -", "v1 one", "v1 -"]);
+    assert_eq!(world.markers(), 0);
+}
+
+#[tokio::test]
 async fn an_older_push_that_is_tried_again_after_a_newer_one_is_superseded_whatever_its_tag() {
     let group = Plan::deploying_to("web", "group");
     let world = World::new(&ONE, &[&group]);

@@ -277,6 +277,8 @@ impl Delivery {
             Attempt::Refused { error, retry_after } if current => {
                 self.state = retry.next(failed, retry_after, now);
                 self.last_error = Some(error);
+                // The next attempt begins anew.
+                self.progress = None;
                 if mutant::is(Mutant::GivenUpTooEarly) {
                     self.state = State::Dead;
                 }
