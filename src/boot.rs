@@ -35,7 +35,8 @@ pub fn app(config: &Config, rows: Arc<dyn Rows>) -> anyhow::Result<App> {
 /// When the settings do not say where it is, or no HTTP client can be made.
 pub fn azure_rows(config: &Config) -> anyhow::Result<Arc<dyn Rows>> {
     let storage = config.storage.as_ref().context("AzureWebJobsStorage: not set")?;
-    Ok(Arc::new(AzureTable::new(storage, &config.table)?))
+    let authority_host = config.azure.authority_host.as_ref();
+    Ok(Arc::new(AzureTable::new(storage, &config.table, authority_host)?))
 }
 
 /// The rows of the standalone home: one SQLite file.

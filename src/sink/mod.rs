@@ -5,7 +5,6 @@ mod attempt;
 pub mod client;
 pub mod log;
 mod redact;
-mod retry_after;
 pub mod slack;
 pub mod teams;
 pub mod text;
