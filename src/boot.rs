@@ -18,7 +18,8 @@ use std::sync::Arc;
 /// # Errors
 /// When a sink cannot be made, such as without any certificate authority on the machine.
 pub fn app(config: &Config, rows: Arc<dyn Rows>) -> anyhow::Result<App> {
-    let sinks = sink::build(&config.sinks, config.sink_timeout).map_err(|why| anyhow!(why))?;
+    let sinks = sink::build(&config.sinks, config.sink_timeout, &config.azure);
+    let sinks = sinks.map_err(|why| anyhow!(why))?;
     Ok(App::new(Parts {
         store: Store::new(rows, config.policy.regions.clone()),
         policy: config.policy.clone(),

@@ -68,8 +68,6 @@ pub const OPERATION_PAUSE_MIN: Duration = Duration::from_millis(250);
 pub const OPERATION_PAUSE_MAX: Duration = Duration::from_secs(300);
 /// An update that takes longer is looked at no more.
 pub const OPERATION_WITHIN: Duration = Duration::from_secs(30 * 60);
-/// What one step of a deployment leaves for the next.
-pub const PROGRESS_MAX: usize = 2 * 1024;
 
 /// The first so many characters of a text, as it is kept and shown.
 #[must_use]

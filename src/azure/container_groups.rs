@@ -1,7 +1,7 @@
 //! The container groups of one resource group.
 
 use super::arm::{Arm, Request, Until};
-use super::failure::ArmError;
+use super::failure::{ArmError, of_logs};
 use super::group::Group;
 use super::operation::{Operation, Told, pause};
 use reqwest::Method;
@@ -133,7 +133,7 @@ impl ContainerGroups {
         let answer = self.arm.exchange(request).await?;
         match answer.status {
             200 => Ok(answer.body["content"].as_str().map(str::to_owned)),
-            _ => super::failure::of_logs(&answer, action),
+            _ => of_logs(&answer, action),
         }
     }
 
@@ -168,10 +168,7 @@ impl ContainerGroups {
         let group = Group::new(&document);
         Ok(match group.provisioning() {
             "Succeeded" => Progress::Done(Some(document)),
-            "Failed" => Progress::Failed(ArmError::later(match group.complaint() {
-                Some(event) => format!("Azure could not bring the group up: {event}"),
-                None => "Azure could not bring the group up".to_owned(),
-            })),
+            "Failed" => Progress::Failed(group.failure()),
             _ => Progress::Running { after: pause(None) },
         })
     }

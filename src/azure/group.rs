@@ -1,6 +1,6 @@
 //! What Azure shows of a container group, read from its document.
 
-use super::failure::one_line;
+use super::failure::{ArmError, one_line};
 use serde_json::Value;
 
 /// A container group as GET shows it.
@@ -87,9 +87,17 @@ impl<'a> Group<'a> {
         of("initContainers", true).chain(of("containers", false))
     }
 
-    /// What the newest event that speaks of a failure says.
+    /// Why a group whose provisioning failed is what it is. Its document has no code, so that another try may do.
     #[must_use]
-    pub fn complaint(&self) -> Option<String> {
+    pub fn failure(&self) -> ArmError {
+        ArmError::later(match self.complaint() {
+            Some(event) => format!("Azure could not bring the container group up: {event}"),
+            None => "Azure could not bring the container group up".to_owned(),
+        })
+    }
+
+    /// What the newest event that speaks of a failure says.
+    fn complaint(&self) -> Option<String> {
         let events = |view: &'a Value| view["events"].as_array().into_iter().flatten();
         let containers = self.property("containers").as_array().into_iter().flatten();
         let of_containers = containers.flat_map(move |c| events(&c["properties"]["instanceView"]));
