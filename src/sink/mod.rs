@@ -66,7 +66,7 @@ fn make(config: &SinkConfig, clients: &mut Clients<'_>) -> Result<Arc<dyn Sink>,
         }
         SinkKind::AciUpdate(settings) => {
             let arm = clients.arm()?;
-            Arc::new(aci::AciUpdate::new(name, settings.clone(), arm, clients.timeout)?)
+            Arc::new(aci::AciUpdate::new(name, settings.clone(), arm, clients.timeout))
         }
         SinkKind::AciJob(_) => return Err("cannot be made yet".to_owned()),
         SinkKind::Log => Arc::new(log::Log::new(name)),

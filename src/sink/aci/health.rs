@@ -79,7 +79,7 @@ fn sign(container: &Container<'_>, policy: &str, before: &Restarts) -> Option<Si
     let earlier = before.get(name).copied().unwrap_or_default();
     let times = container.restarts.saturating_sub(earlier);
     let never = policy.eq_ignore_ascii_case("Never");
-    let looping = container.detail.eq_ignore_ascii_case("CrashLoopBackOff");
+    let looping = container.detail.contains("CrashLoopBackOff");
     let exit = match container.state {
         State::Terminated(exit) => exit,
         _ => container.previous_exit,

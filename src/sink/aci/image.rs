@@ -1,7 +1,7 @@
 //! Images as container groups name them, and the one that is to run.
 
-use crate::config::Pin;
-use fan_in::{Action, Glob, Image, Push, Registry, Repository};
+use crate::config::{Allowed, Pin};
+use fan_in::{Action, Image, Push, Registry, Repository};
 
 /// How Docker's own registry is spelt in a container group.
 const DOCKER_HUB: [&str; 4] =
@@ -96,18 +96,14 @@ pub(super) struct Wanted {
 impl Wanted {
     /// # Errors
     /// With a sentence that says why this push is nothing that may run.
-    pub(super) fn of(
-        push: &Push,
-        pin: Pin,
-        registries: &[Registry],
-        repositories: &[Glob],
-    ) -> Result<Self, String> {
+    pub(super) fn of(push: &Push, pin: Pin, allowed: &Allowed) -> Result<Self, String> {
         let Image { action, registry, repository, tag, digest } = &push.image;
         if *action != Action::Push {
             return Err(format!("a {} brings no image that could run", action.as_str()));
         }
-        let allowed = registry.as_ref().and_then(|r| registries.iter().find(|other| *other == r));
-        let Some(registry) = allowed else {
+        let Allowed { registries, repositories } = allowed;
+        let known = registry.as_ref().and_then(|r| registries.iter().find(|other| *other == r));
+        let Some(registry) = known else {
             return Err("the image's registry is not in FANIN_REGISTRIES".to_owned());
         };
         if !repositories.iter().any(|glob| glob.matches(repository.as_str())) {

@@ -36,18 +36,20 @@ pub(super) fn losses(document: &Value) -> Vec<String> {
             lost.push(format!("volumes[{}].secret", named(volume)));
         }
     }
-    // What is not set cannot be told from what is not shown: then the overlay says null.
-    if let Some(analytics) = properties["diagnostics"]["logAnalytics"].as_object() {
-        for name in ["workspaceKey", "logType", "metadata", "workspaceResourceId"] {
-            let given = analytics.get(name);
-            if given.is_none() || (name == "workspaceKey" && given.is_some_and(Value::is_null)) {
-                lost.push(format!("diagnostics.logAnalytics.{name}"));
-            }
-        }
+    let analytics = &properties["diagnostics"]["logAnalytics"];
+    if analytics.is_object() && !has(analytics, "workspaceKey") {
+        lost.push("diagnostics.logAnalytics.workspaceKey".to_owned());
     }
+    // Of what follows, what is not set cannot be told from what is not shown: an overlay says which, with an empty
+    // value if need be.
     for extension in list(properties, "extensions") {
         if extension["properties"].get("protectedSettings").is_none() {
             lost.push(format!("extensions[{}].protectedSettings", named(extension)));
+        }
+    }
+    for name in ["logType", "metadata", "workspaceResourceId"] {
+        if analytics.is_object() && analytics.get(name).is_none() {
+            lost.push(format!("diagnostics.logAnalytics.{name}"));
         }
     }
     lost

@@ -49,34 +49,17 @@ impl fmt::Debug for AciUpdate {
 
 impl AciUpdate {
     /// `timeout` is what one step may take.
-    ///
-    /// # Errors
-    /// When the settings cannot work.
-    pub fn new(
-        name: String,
-        settings: Settings,
-        arm: Arm,
-        timeout: Duration,
-    ) -> Result<Self, String> {
+    #[must_use]
+    pub fn new(name: String, settings: Settings, arm: Arm, timeout: Duration) -> Self {
         let (document, template_hash) = match &settings.how {
-            How::Template(template) => {
-                let hash = plan::hash(template.expose(), template.filled());
-                if document::filled(template.expose(), PLACEHOLDER, "") == without_head(template) {
-                    return Err(format!("its template has no {PLACEHOLDER} in it"));
-                }
-                (Some(template), hash)
-            }
+            How::Template(template) => (Some(template), plan::hash(template)),
             How::Patch { overlay } => (overlay.as_ref(), String::new()),
         };
-        let mut secrets = Vec::new();
-        if let Some(document) = document {
-            secrets.extend(document.filled().iter().map(|text| text.expose().to_owned()));
-            secrets.extend(document::secrets(document.expose()));
-        }
+        let secrets = document.map(secrets).unwrap_or_default();
         let (subscription, group) =
             (settings.subscription.clone(), settings.resource_group.clone());
         let groups = ContainerGroups::new(arm, subscription, group);
-        Ok(Self { name, settings, groups, timeout, template_hash, redactor: Redactor::of(secrets) })
+        Self { name, settings, groups, timeout, template_hash, redactor: Redactor::of(secrets) }
     }
 
     fn source(&self) -> Source<'_> {
@@ -111,9 +94,11 @@ impl AciUpdate {
     }
 }
 
-/// The template as it goes out when there is nothing to fill in.
-fn without_head(template: &Document) -> serde_json::Value {
-    document::filled(template.expose(), "\0", "")
+/// The texts of a document that must not be said again.
+fn secrets(document: &Document) -> Vec<String> {
+    let mut secrets = document::secrets(document.expose());
+    secrets.extend(document.filled().iter().map(|text| text.expose().to_owned()));
+    secrets
 }
 
 #[async_trait]
@@ -139,8 +124,8 @@ impl Sink for AciUpdate {
     }
 
     async fn deliver(&self, parcel: Parcel<'_>) -> Attempt {
-        let Settings { pin, registries, repositories, .. } = &self.settings;
-        let attempt = match Wanted::of(parcel.push, *pin, registries, repositories) {
+        let Settings { pin, allowed, .. } = &self.settings;
+        let attempt = match Wanted::of(parcel.push, *pin, allowed) {
             Ok(wanted) => Step::new(self, &wanted, parcel).run().await,
             Err(error) => Attempt::Hopeless { error },
         };

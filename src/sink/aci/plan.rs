@@ -1,12 +1,15 @@
 //! What is to be done with a container group, seen what it is now.
 
 use super::document::{
-    self, filled, images, images_mut, lay_over, set_tag, without_nulls, writable,
+    each_text, filled, images, images_mut, lay_over, set_tag, without_nulls, writable,
 };
 use super::image::{Reference, Wanted, are_same};
 use super::losses::losses;
 use crate::azure::group::Group;
+use crate::config::Document;
+use crate::limits::TEXT_CHARS_MAX;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// The tag that says which push was applied last.
 pub(super) const PUSH_TAG: &str = "fanin-push";
@@ -82,9 +85,6 @@ fn from_template(
 ) -> Made {
     if shown.is_none() && !create {
         return Err("the container group does not exist; make it, or set create = true".to_owned());
-    }
-    if template["location"].as_str().is_none_or(str::is_empty) {
-        return Err("the template has no location; write the Azure region into it".to_owned());
     }
     let mut document = filled(template, super::PLACEHOLDER, &wanted.image());
     let mut tags = shown.map(|shown| shown["tags"].clone()).unwrap_or_default();
@@ -167,28 +167,57 @@ fn checked(source: Source<'_>, mut document: Value) -> Plan {
         }
         let lost = losses(&document);
         if !lost.is_empty() {
-            return Plan::Hopeless(format!(
-                "Azure does not show these, and they would be lost: {}; give them in an overlay, or use a template",
-                lost.join(", ")
-            ));
+            let lost = listed(&lost);
+            return Plan::Hopeless(format!("an update without an overlay would lose {lost}"));
         }
+        forget_empty_analytics(&mut document);
     }
     without_nulls(&mut document);
     Plan::Put(document)
 }
 
+/// The places, as many as can be kept with a delivery; all of them stand in the log.
+fn listed(lost: &[String]) -> String {
+    const CHARS_MAX: usize = TEXT_CHARS_MAX - 60;
+    let all = lost.join(", ");
+    if all.chars().count() <= CHARS_MAX {
+        return all;
+    }
+    tracing::warn!(lost = all, "more than can be said in an error");
+    let mut listed = String::new();
+    for (place, told) in lost.iter().zip(0..) {
+        if listed.chars().count() + place.chars().count() > CHARS_MAX {
+            let more = lost.len() - told;
+            return format!("{listed}and {more} more, which are in the log");
+        }
+        listed += place;
+        listed += ", ";
+    }
+    listed
+}
+
+/// An overlay says with an empty value that something is not set; TOML has no null.
+fn forget_empty_analytics(document: &mut Value) {
+    let analytics = document.pointer_mut("/properties/diagnostics/logAnalytics");
+    if let Some(analytics) = analytics.and_then(Value::as_object_mut) {
+        analytics.retain(|_, value| {
+            *value != Value::from("") && value.as_object().is_none_or(|object| !object.is_empty())
+        });
+    }
+}
+
 /// What tells one template from another. The texts that came from the environment are left out, since a tag is
 /// read by many.
-pub(super) fn hash(template: &Value, filled: &[crate::secret::Secret]) -> String {
-    use sha2::{Digest, Sha256};
-    let mut shown = template.clone();
-    let mut secret: Vec<String> = filled.iter().map(|text| text.expose().to_owned()).collect();
-    secret.extend(document::secrets(template));
-    secret.retain(|text| !text.is_empty());
-    secret.sort_by_key(|text| std::cmp::Reverse(text.len()));
-    document::each_text(&mut shown, &mut |text| {
-        for secret in secret.iter().filter(|secret| secret.len() > 3) {
-            *text = text.replace(secret.as_str(), "");
+pub(super) fn hash(template: &Document) -> String {
+    let mut shown = template.expose().clone();
+    let mut secrets = super::secrets(template);
+    secrets.retain(|text| !text.is_empty());
+    secrets.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    each_text(&mut shown, &mut |text| {
+        for secret in &secrets {
+            if text.contains(secret.as_str()) {
+                *text = text.replace(secret.as_str(), "");
+            }
         }
     });
     let digest = Sha256::digest(shown.to_string());
