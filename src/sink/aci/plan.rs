@@ -167,8 +167,7 @@ fn checked(source: Source<'_>, mut document: Value) -> Plan {
         }
         let lost = losses(&document);
         if !lost.is_empty() {
-            let lost = listed(&lost);
-            return Plan::Hopeless(format!("an update without an overlay would lose {lost}"));
+            return Plan::Hopeless(refusal(&lost));
         }
         forget_empty_analytics(&mut document);
     }
@@ -176,24 +175,24 @@ fn checked(source: Source<'_>, mut document: Value) -> Plan {
     Plan::Put(document)
 }
 
-/// The places, as many as can be kept with a delivery; all of them stand in the log.
-fn listed(lost: &[String]) -> String {
-    const CHARS_MAX: usize = TEXT_CHARS_MAX - 60;
+/// Names the places, as many as can be kept with a delivery; then all of them stand in the log.
+fn refusal(lost: &[String]) -> String {
     let all = lost.join(", ");
-    if all.chars().count() <= CHARS_MAX {
-        return all;
+    let whole = format!("an update would lose {all}; give them in an overlay, or use a template");
+    if whole.chars().count() <= TEXT_CHARS_MAX {
+        return whole;
     }
-    tracing::warn!(lost = all, "more than can be said in an error");
-    let mut listed = String::new();
+    tracing::warn!(places = all, "an update would lose more than can be said in an error");
+    let mut named = "an update would lose ".to_owned();
     for (place, told) in lost.iter().zip(0..) {
-        if listed.chars().count() + place.chars().count() > CHARS_MAX {
-            let more = lost.len() - told;
-            return format!("{listed}and {more} more, which are in the log");
+        let rest = format!("and {} more (see log)", lost.len() - told);
+        let with = format!("{place}, and {} more (see log)", lost.len() - told - 1);
+        if named.chars().count() + with.chars().count() > TEXT_CHARS_MAX {
+            return named + &rest;
         }
-        listed += place;
-        listed += ", ";
+        named = format!("{named}{place}, ");
     }
-    listed
+    named
 }
 
 /// An overlay says with an empty value that something is not set; TOML has no null.
