@@ -18,7 +18,8 @@ use std::sync::Arc;
 /// # Errors
 /// When a sink cannot be made, such as without any certificate authority on the machine.
 pub fn app(config: &Config, rows: Arc<dyn Rows>) -> anyhow::Result<App> {
-    let sinks = sink::build(&config.sinks, config.sink_timeout).map_err(|why| anyhow!(why))?;
+    let sinks = sink::build(&config.sinks, config.sink_timeout, &config.azure);
+    let sinks = sinks.map_err(|why| anyhow!(why))?;
     Ok(App::new(Parts {
         store: Store::new(rows, config.policy.regions.clone()),
         policy: config.policy.clone(),
@@ -35,7 +36,8 @@ pub fn app(config: &Config, rows: Arc<dyn Rows>) -> anyhow::Result<App> {
 /// When the settings do not say where it is, or no HTTP client can be made.
 pub fn azure_rows(config: &Config) -> anyhow::Result<Arc<dyn Rows>> {
     let storage = config.storage.as_ref().context("AzureWebJobsStorage: not set")?;
-    Ok(Arc::new(AzureTable::new(storage, &config.table)?))
+    let authority_host = config.azure.authority_host.as_ref();
+    Ok(Arc::new(AzureTable::new(storage, &config.table, authority_host)?))
 }
 
 /// The rows of the standalone home: one SQLite file.

@@ -54,6 +54,21 @@ pub const PURGE_MAX: usize = 200;
 /// What is read of a sink's answer.
 pub const SINK_ANSWER_MAX: usize = 64 * 1024;
 
+/// What is read of an answer of Azure Resource Manager, whose logs of a container may have 4 MB.
+pub const ARM_ANSWER_MAX: usize = 8 * 1024 * 1024;
+/// One request to Azure Resource Manager, whatever the caller allows.
+pub const ARM_REQUEST: Duration = Duration::from_secs(60);
+/// Of a message of Azure's, in characters.
+pub const ARM_MESSAGE_CHARS_MAX: usize = 500;
+/// While Azure is at work on a container group, we stay away for this long.
+pub const TRANSITION_PAUSE: Duration = Duration::from_secs(10);
+/// Between two questions about an operation, unless Azure asks for another pause; and the bounds of that.
+pub const OPERATION_PAUSE: Duration = Duration::from_secs(10);
+pub const OPERATION_PAUSE_MIN: Duration = Duration::from_millis(250);
+pub const OPERATION_PAUSE_MAX: Duration = Duration::from_secs(300);
+/// An update that takes longer is looked at no more.
+pub const OPERATION_WITHIN: Duration = Duration::from_secs(30 * 60);
+
 /// The first so many characters of a text, as it is kept and shown.
 #[must_use]
 pub fn cut(text: &str, chars_max: usize) -> String {

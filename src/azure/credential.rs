@@ -1,32 +1,152 @@
 //! Who we are to Azure: a client secret, a workload identity, or a managed identity. Tokens are cached by the
 //! credential, renewed before they end, and never logged.
 
-use crate::config::Identity;
+use super::transport::{Detour, client};
+use crate::config::{Identity, is_loopback_host};
+use crate::secret::Secret;
 use async_trait::async_trait;
-use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
+use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
+use azure_core::credentials::{
+    AccessToken, Secret as AzureSecret, TokenCredential, TokenRequestOptions,
+};
 use azure_core::error::ErrorKind;
-use azure_core::http::{ClientMethodOptions, ClientOptions, Transport};
-use azure_data_tables::http_client;
+use azure_core::http::{ClientMethodOptions, ClientOptions, HttpClient, Transport};
 use azure_identity::{
     ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions,
     ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
     WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
+use url::Url;
 
 /// One request for a token. Those who sign in take their time, and whoever needs the token waits only as long
 /// as he likes.
 const TOKEN_REQUEST: Duration = Duration::from_secs(10);
 
-/// The credential that the settings describe. Nobody is asked for a token yet.
+/// One identity, and the tokens it was given.
+#[derive(Debug)]
+pub struct Credential {
+    identity: Identity,
+    authority_host: Option<Url>,
+    options: ClientOptions,
+    current: Mutex<Source>,
+}
+
+/// Azure's own credential, which keeps its tokens until shortly before their end and cannot be told to forget one.
+type Source = Arc<dyn TokenCredential>;
+
+/// A token, and who gave it.
+pub(super) struct Bearer {
+    pub(super) token: Secret,
+    source: Source,
+}
+
+/// The credential that the settings describe, the same one for all who ask for it while somebody has it: a process
+/// signs in once. Nobody is asked for a token yet.
 ///
 /// # Errors
 /// When a setting cannot be what it should be, such as a tenant id, or no HTTP client can be made.
-pub fn token(identity: &Identity) -> anyhow::Result<Arc<dyn TokenCredential>> {
-    let transport = Transport::new(http_client(TOKEN_REQUEST)?);
-    let client_options = ClientOptions { transport: Some(transport), ..ClientOptions::default() };
-    Ok(Arc::new(Unhurried(credential(identity, client_options)?)))
+pub fn shared(
+    identity: &Identity,
+    authority_host: Option<&Url>,
+) -> anyhow::Result<Arc<Credential>> {
+    static MADE: Mutex<Vec<Weak<Credential>>> = Mutex::new(Vec::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    made.retain(|credential| credential.strong_count() > 0);
+    let same = |credential: &Arc<Credential>| {
+        credential.identity == *identity && credential.authority_host.as_ref() == authority_host
+    };
+    if let Some(found) = made.iter().filter_map(Weak::upgrade).find(same) {
+        return Ok(found);
+    }
+    let credential = Arc::new(Credential::new(identity, authority_host)?);
+    made.push(Arc::downgrade(&credential));
+    Ok(credential)
+}
+
+impl Credential {
+    fn new(identity: &Identity, authority_host: Option<&Url>) -> anyhow::Result<Self> {
+        let local = authority_host.filter(|url| is_local(url));
+        let direct = local.is_some() || matches!(identity, Identity::Managed { .. });
+        let http: Arc<dyn HttpClient> = Arc::new(client(direct, TOKEN_REQUEST)?);
+        Self::with_transport(identity, authority_host, http)
+    }
+
+    /// `http` is what the requests go out by.
+    pub(super) fn with_transport(
+        identity: &Identity,
+        authority_host: Option<&Url>,
+        mut http: Arc<dyn HttpClient>,
+    ) -> anyhow::Result<Self> {
+        let mut options = ClientOptions::default();
+        if let Some(host) = authority_host {
+            let mut named = host.clone();
+            if is_local(host) && host.scheme() == "http" {
+                named = by_https(host)?;
+                http = Arc::new(Detour { inner: http, from: named.origin(), to: host.clone() });
+            }
+            let mut custom = CustomConfiguration::default();
+            custom.authority_host = named.into();
+            options.cloud = Some(Arc::new(CloudConfiguration::from(custom)));
+        }
+        options.transport = Some(Transport::new(http));
+        let current = Mutex::new(source(identity, options.clone())?);
+        let (identity, authority_host) = (identity.clone(), authority_host.cloned());
+        Ok(Self { identity, authority_host, options, current })
+    }
+
+    fn current(&self) -> Source {
+        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) async fn bearer(&self, scope: &str) -> azure_core::Result<Bearer> {
+        let source = self.current();
+        let token = source.get_token(&[scope], None).await?;
+        Ok(Bearer { token: Secret::new(token.token.secret()), source })
+    }
+
+    /// A service refused a token that is not over yet: the next one will be a new one. Where it cannot be done, the
+    /// old one is as good as any.
+    pub(super) fn renew(&self, refused: &Bearer) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&current, &refused.source) {
+            match source(&self.identity, self.options.clone()) {
+                Ok(source) => *current = source,
+                Err(error) => tracing::warn!(%error, "the token cannot be renewed"),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl TokenCredential for Credential {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        self.current().get_token(scopes, options).await
+    }
+}
+
+fn is_local(url: &Url) -> bool {
+    url.host().is_some_and(|host| is_loopback_host(&host))
+}
+
+/// The same host and port, spelt as Azure's libraries want it.
+fn by_https(url: &Url) -> anyhow::Result<Url> {
+    let mut https = url.clone();
+    let port = url.port_or_known_default();
+    https
+        .set_scheme("https")
+        .and_then(|()| https.set_port(port))
+        .map_err(|()| anyhow::anyhow!("AZURE_AUTHORITY_HOST: is not the address of a service"))?;
+    Ok(https)
+}
+
+fn source(identity: &Identity, options: ClientOptions) -> azure_core::Result<Source> {
+    Ok(Arc::new(Unhurried(credential(identity, options)?)))
 }
 
 fn credential(
@@ -36,7 +156,7 @@ fn credential(
     match identity {
         Identity::ClientSecret { tenant_id, client_id, secret } => {
             let options = ClientSecretCredentialOptions { client_options };
-            let secret = Secret::new(secret.expose().to_owned());
+            let secret = AzureSecret::new(secret.expose().to_owned());
             Ok(ClientSecretCredential::new(tenant_id, client_id.clone(), secret, Some(options))?)
         }
         Identity::Workload { tenant_id, client_id, token_file } => {

@@ -2,9 +2,9 @@
 //! proxies from the environment, no addresses that are not allowed.
 
 use super::address::{Blocked, Guard, is_allowed};
-use super::retry_after;
 use crate::config::is_loopback_host;
 use crate::limits::SINK_ANSWER_MAX;
+use crate::retry_after;
 use fan_in::Timestamp;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use std::error::Error as StdError;

@@ -1,11 +1,11 @@
-//! Who is told: chats, webhooks and the log. What changes containers lives elsewhere.
+//! Who is told: chats, webhooks and the log; and what brings containers to a pushed image.
 
+pub mod aci;
 pub mod address;
 mod attempt;
 pub mod client;
 pub mod log;
 mod redact;
-mod retry_after;
 pub mod slack;
 pub mod teams;
 pub mod text;
@@ -14,7 +14,8 @@ pub mod webhook;
 #[cfg(test)]
 mod tests;
 
-use crate::config::{SinkConfig, SinkKind};
+use crate::azure::Arm;
+use crate::config::{self, SinkConfig, SinkKind};
 use crate::ports::Sink;
 use client::Client;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -23,12 +24,17 @@ use std::time::Duration;
 
 const JSON: &str = "application/json";
 
-/// Makes the sinks of the settings; `timeout` is what one call may take.
+/// Makes the sinks of the settings; `timeout` is what one call may take, and `azure` says how those that deploy
+/// reach Resource Manager.
 ///
 /// # Errors
 /// With a sentence for each sink that cannot be made, which names the sink and shows no secret.
-pub fn build(config: &[SinkConfig], timeout: Duration) -> Result<Vec<Arc<dyn Sink>>, String> {
-    let mut clients = Clients { timeout, public: None, private: None };
+pub fn build(
+    config: &[SinkConfig],
+    timeout: Duration,
+    azure: &config::Azure,
+) -> Result<Vec<Arc<dyn Sink>>, String> {
+    let mut clients = Clients { timeout, public: None, private: None, azure, arm: None };
     let (mut sinks, mut problems) = (Vec::new(), Vec::new());
     for sink in config {
         match make(sink, &mut clients) {
@@ -39,7 +45,7 @@ pub fn build(config: &[SinkConfig], timeout: Duration) -> Result<Vec<Arc<dyn Sin
     if problems.is_empty() { Ok(sinks) } else { Err(problems.join("\n")) }
 }
 
-fn make(config: &SinkConfig, clients: &mut Clients) -> Result<Arc<dyn Sink>, String> {
+fn make(config: &SinkConfig, clients: &mut Clients<'_>) -> Result<Arc<dyn Sink>, String> {
     let name = config.name.clone();
     Ok(match &config.kind {
         SinkKind::Slack { url } => {
@@ -58,19 +64,33 @@ fn make(config: &SinkConfig, clients: &mut Clients) -> Result<Arc<dyn Sink>, Str
             };
             Arc::new(webhook::Webhook::new(name, &settings, clients.get(config.private)?)?)
         }
-        SinkKind::AciUpdate(_) | SinkKind::AciJob(_) => return Err("cannot be made yet".to_owned()),
+        SinkKind::AciUpdate(settings) => {
+            let arm = clients.arm()?;
+            Arc::new(aci::AciUpdate::new(name, settings.clone(), arm, clients.timeout))
+        }
+        SinkKind::AciJob(_) => return Err("cannot be made yet".to_owned()),
         SinkKind::Log => Arc::new(log::Log::new(name)),
     })
 }
 
-/// At most two, since each reads the machine's CA certificates, and none where only the log is told.
-struct Clients {
+/// At most one of each kind, since each reads the machine's CA certificates, and none where only the log is told.
+struct Clients<'a> {
     timeout: Duration,
     public: Option<Client>,
     private: Option<Client>,
+    azure: &'a config::Azure,
+    arm: Option<Arm>,
 }
 
-impl Clients {
+impl Clients<'_> {
+    fn arm(&mut self) -> Result<Arm, String> {
+        let arm = match self.arm.take() {
+            Some(arm) => arm,
+            None => Arm::new(self.azure).map_err(|why| format!("{why:#}"))?,
+        };
+        Ok(self.arm.insert(arm).clone())
+    }
+
     fn get(&mut self, private: bool) -> Result<Client, String> {
         let place = if private { &mut self.private } else { &mut self.public };
         let client = match place.take() {

@@ -7,6 +7,8 @@ use crate::secret::{Secret, SecretUrl};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
+/// What is shorter is a word of every text.
+const WHOLE_MIN: usize = 4;
 const SECRET: &str = "[secret]";
 const URL: &str = "[url]";
 
@@ -27,7 +29,6 @@ impl Redactor {
     pub(super) fn new<'a>(url: &SecretUrl, others: impl IntoIterator<Item = &'a Secret>) -> Self {
         /// Shorter parts of a URL are words like `api` and versions.
         const PART_MIN: usize = 6;
-        const WHOLE_MIN: usize = 4;
         let url = url.expose();
         let query = url.query().unwrap_or_default();
         let user = [url.username(), url.password().unwrap_or_default()];
@@ -47,7 +48,15 @@ impl Redactor {
             wholes.push(secret.expose().to_owned());
         }
         parts.extend(wholes.into_iter().filter(|whole| whole.len() >= WHOLE_MIN));
-        parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+        Self::of(parts)
+    }
+
+    /// For a sink without an address of its own: takes out these texts, but for those that are too short to be
+    /// secrets.
+    pub(super) fn of(secrets: impl IntoIterator<Item = String>) -> Self {
+        let mut parts: Vec<_> =
+            secrets.into_iter().filter(|text| text.len() >= WHOLE_MIN).collect();
+        parts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         parts.dedup();
         Self { secrets: parts.into_iter().map(Secret::new).collect() }
     }

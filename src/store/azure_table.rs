@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::Mutex;
+use url::Url;
 
 /// A string property holds 32,768 UTF-16 units; a text has no more of them than bytes.
 const PROPERTY_MAX: usize = 30_000;
@@ -34,9 +35,15 @@ pub struct AzureTable {
 }
 
 impl AzureTable {
+    /// `authority_host` is the sign-in service, where it is another than the public cloud's.
+    ///
     /// # Errors
     /// When the settings do not fit together or no HTTP client can be made. The service is not asked.
-    pub fn new(storage: &Storage, table: &str) -> anyhow::Result<Self> {
+    pub fn new(
+        storage: &Storage,
+        table: &str,
+        authority_host: Option<&Url>,
+    ) -> anyhow::Result<Self> {
         let http = http_client(STORAGE_REQUEST)?;
         let (endpoint, credential) = match storage {
             Storage::ConnectionString(text) => {
@@ -44,7 +51,7 @@ impl AzureTable {
                 (parsed.table_endpoint()?, parsed.credential().clone())
             }
             Storage::Identity { table_endpoint, identity } => {
-                let token = credential::token(identity)?;
+                let token = credential::shared(identity, authority_host)?;
                 (table_endpoint.clone(), azure_data_tables::Credential::Token(token))
             }
         };

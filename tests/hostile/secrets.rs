@@ -333,7 +333,8 @@ fn the_text_of_the_settings_shows_no_secret() {
         let env = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let config = config::load_with_file(&env, &file(&echo), None, None).unwrap();
         check("Debug of the settings", &format!("{config:?} {config:#?}"));
-        let sinks = acr_fanin::sink::build(&config.sinks, config.sink_timeout).unwrap();
+        let sinks =
+            acr_fanin::sink::build(&config.sinks, config.sink_timeout, &config.azure).unwrap();
         check("Debug of the sinks", &format!("{sinks:?}"));
     }
 }

@@ -181,7 +181,7 @@ async fn azure_tables_keep_the_promises_of_a_store() {
     let storage = Storage::ConnectionString(Secret::new(azurite::shared().connection_string()));
     suite(async || {
         let table = format!("t{:016x}", fastrand::u64(..));
-        Arc::new(AzureTable::new(&storage, &table).unwrap()) as Arc<dyn Rows>
+        Arc::new(AzureTable::new(&storage, &table, None).unwrap()) as Arc<dyn Rows>
     })
     .await;
 }

@@ -1,5 +1,6 @@
 //! The sinks against real servers on this machine.
 
+mod aci;
 mod build;
 mod client;
 mod log;

@@ -1,4 +1,4 @@
-//! How long a sink asks us to wait.
+//! How long somebody asks us to wait.
 
 use fan_in::Timestamp;
 use std::time::Duration;
@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 /// Reads `Retry-After`: seconds, or a date as HTTP writes it. None when it is neither.
-pub(super) fn parse(text: &str, now: Timestamp) -> Option<Duration> {
+#[must_use]
+pub fn parse(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));

@@ -1,0 +1,1 @@
+//! This room against a fake Azure.
