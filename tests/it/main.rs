@@ -4,6 +4,7 @@
 mod app;
 mod conformance;
 mod counts;
+mod deploys;
 mod functions;
 mod guard;
 mod image_push;
