@@ -1,6 +1,7 @@
 //! The standalone home: one process over one SQLite file, with its sink behind a proxy. Time is real here, so
 //! leases and pauses are short.
 
+use crate::azure::Azure;
 use crate::check::Observed;
 use crate::hook::{Ack, Hook};
 use crate::http;
@@ -25,6 +26,8 @@ pub(crate) struct Alone {
     pub(crate) wire: Arc<Wire>,
     pub(crate) slack: Arc<Sink>,
     pub(crate) webhook: Arc<Sink>,
+    /// Where `FANIN_CONFIG` is set.
+    pub(crate) azure: Option<Azure>,
     pub(crate) logs: Logs,
     pub(crate) acks: Mutex<Vec<Ack>>,
     pub(crate) longest: Mutex<Duration>,
@@ -54,10 +57,19 @@ impl Alone {
         if let Some(url) = all.get_mut("NOTIFY_WEBHOOK_URL") {
             *url = format!("http://{}/{{life}}", proxies[1].address);
         }
+        let azure = match all.contains_key("FANIN_CONFIG") {
+            true => {
+                // Steps are long enough not to be cut short by a busy machine.
+                all.insert("FANIN_SINK_TIMEOUT", "3s".to_owned());
+                Some(Azure::start(&wire, &mut all).await)
+            }
+            false => None,
+        };
         Self {
             wire: Arc::clone(&wire),
             slack,
             webhook,
+            azure,
             logs: Logs::default(),
             acks: Mutex::default(),
             longest: Mutex::default(),

@@ -1,8 +1,9 @@
-//! kill -9 and a bad network: the real binary, killed at every request of ten scenarios and at random times
+//! kill -9 and a bad network: the real binary, killed at every request of a dozen scenarios and at random times
 //! under load, and connected through a proxy that does to it what networks do.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod alone;
+mod azure;
 mod check;
 mod faults;
 mod hook;

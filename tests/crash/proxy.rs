@@ -192,6 +192,14 @@ impl Wire {
         })
     }
 
+    /// Had the sink been told of anything when the process died?
+    pub(crate) fn died_after_sending(&self, sink: &str) -> bool {
+        self.with(|inner| {
+            let told = |seen: &Seen| seen.target == sink && seen.forwarded;
+            inner.died_at.is_some_and(|died_at| inner.seen[..died_at].iter().any(told))
+        })
+    }
+
     fn admit(&self, target: &'static str, life: usize, request: &Message) -> (usize, Verdict) {
         self.with(|inner| {
             if inner.child.is_none() || inner.lives != life {

@@ -15,11 +15,13 @@ pub(crate) enum Step {
     Advance(i64),
     /// The sink answers its next call like this.
     Sink(&'static str, u16),
+    /// Somebody else is at the container group, or not any more.
+    Busy(bool),
     /// A restart with these regions.
     Regions(&'static str),
 }
 
-use Step::{Advance, Deliver, Push, Queued, Regions, Sink, Tick};
+use Step::{Advance, Busy, Deliver, Push, Queued, Regions, Sink, Tick};
 
 #[derive(Debug)]
 pub(crate) struct Scenario {
@@ -31,14 +33,26 @@ pub(crate) struct Scenario {
     pub(crate) steps: &'static [Step],
     /// What Slack hears when nothing goes wrong.
     pub(crate) told: &'static [&'static str],
+    /// The contents that the container group was brought to when nothing goes wrong.
+    pub(crate) applied: &'static [u64],
 }
 
 const NORTH: &str = "northeurope";
 const WEST: &str = "westeurope";
 const ASIA: &str = "southeastasia";
 
-const PLAIN: Scenario =
-    Scenario { name: "", settings: &[], table_exists: true, purges: false, steps: &[], told: &[] };
+const PLAIN: Scenario = Scenario {
+    name: "",
+    settings: &[],
+    table_exists: true,
+    purges: false,
+    steps: &[],
+    told: &[],
+    applied: &[],
+};
+
+/// With a container group in an Azure of the tests' own.
+const DEPLOYS: &[(&str, &str)] = &[("FANIN_CONFIG", "here")];
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -171,6 +185,34 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             Tick,
         ],
         told: &["completed", "completed", "timed_out"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "a deployment",
+        settings: DEPLOYS,
+        steps: &[Push((1, "v1", 1), NORTH), Push((1, "v1", 1), WEST), Deliver],
+        told: &["completed"],
+        applied: &[1],
+        ..PLAIN
+    },
+    Scenario {
+        name: "a deployment that Azure refused for a while, after that of a newer push of another tag",
+        settings: DEPLOYS,
+        steps: &[
+            Busy(true),
+            Push((1, "v1", 1), NORTH),
+            Push((1, "v1", 1), WEST),
+            Deliver,
+            Busy(false),
+            Push((2, "v2", 2), NORTH),
+            Push((2, "v2", 2), WEST),
+            Deliver,
+            Advance(12),
+            Tick,
+            Deliver,
+        ],
+        told: &["completed", "completed"],
+        applied: &[2],
         ..PLAIN
     },
 ];

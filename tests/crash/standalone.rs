@@ -19,9 +19,11 @@ enum Point {
 
 const SIDE_BY_SIDE: usize = 8;
 
-/// Scenarios that make sense here: no queue is in the way of an arrival, and a purge waits for five minutes.
+/// Scenarios that make sense here: no queue is in the way of an arrival, a purge waits for five minutes, and Azure
+/// may be busy for ten seconds of every run.
 fn makes_sense(scenario: &Scenario) -> bool {
-    !scenario.purges && !scenario.steps.iter().any(|step| matches!(step, Step::Queued(..)))
+    let elsewhere = |step: &Step| matches!(step, Step::Queued(..) | Step::Busy(_));
+    !scenario.purges && !scenario.steps.iter().any(elsewhere)
 }
 
 /// Steps that the process does by itself are only waited for where the next webhook depends on them.
@@ -51,7 +53,7 @@ async fn play(scenario: &Scenario, point: Option<Point>) -> Alone {
                 home.set("WebhookRegions", regions);
                 home.restart().await;
             }
-            Step::Queued(..) | Step::Tick | Step::Deliver | Step::Advance(_) => {}
+            Step::Queued(..) | Step::Busy(_) | Step::Tick | Step::Deliver | Step::Advance(_) => {}
         }
     }
     home.settle().await;
@@ -67,6 +69,9 @@ async fn check(home: &Alone) {
     for (name, sink) in [("slack", &home.slack), ("webhook", &home.webhook)] {
         let allowed = home.logs.unknown_outcomes(name);
         assert!(sink.repeats_in_one_life() <= allowed, "told twice: {:?}", sink.notices());
+    }
+    if let Some(azure) = &home.azure {
+        azure.check();
     }
     home.logs.assert_clean();
 }

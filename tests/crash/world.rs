@@ -2,6 +2,7 @@
 //! behind proxies. What the host does is done here: it delivers bells, and loses what a dead handler had not
 //! answered yet.
 
+use crate::azure::Azure;
 use crate::check::Observed;
 use crate::hook::{Ack, Hook};
 use crate::http;
@@ -31,6 +32,8 @@ pub(crate) struct World {
     pub(crate) table: Table,
     pub(crate) slack: Arc<Sink>,
     pub(crate) webhook: Arc<Sink>,
+    /// Where `FANIN_CONFIG` is set.
+    pub(crate) azure: Option<Azure>,
     pub(crate) logs: Logs,
     pub(crate) queue: Mutex<VecDeque<String>>,
     pub(crate) acks: Mutex<Vec<Ack>>,
@@ -76,11 +79,16 @@ impl World {
         if let Some(url) = all.get_mut("NOTIFY_WEBHOOK_URL") {
             *url = format!("http://{}/{{life}}", proxies[2].address);
         }
+        let azure = match all.contains_key("FANIN_CONFIG") {
+            true => Some(Azure::start(&wire, &mut all).await),
+            false => None,
+        };
         Self {
             table: Table::new(&direct, &name),
             wire: Arc::clone(&wire),
             slack,
             webhook,
+            azure,
             logs: Logs::default(),
             queue: Mutex::default(),
             acks: Mutex::default(),

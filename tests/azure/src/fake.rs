@@ -117,6 +117,11 @@ impl Fake {
         ]
     }
 
+    /// Somebody stands before ARM: tokens are for this address from now on, and operations are asked for there.
+    pub fn is_reached_at(&self, url: String) {
+        self.state().arm_url = url;
+    }
+
     /// A token for ARM without signing in, for tests that speak to ARM themselves.
     #[must_use]
     pub fn token(&self) -> String {
