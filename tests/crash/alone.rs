@@ -30,6 +30,7 @@ pub(crate) struct Alone {
     pub(crate) longest: Mutex<Duration>,
     settings: Mutex<Settings>,
     server: Mutex<Option<SocketAddr>>,
+    client: http::Client,
     folder: TempDir,
     _proxies: [Proxy; 2],
 }
@@ -63,6 +64,7 @@ impl Alone {
             longest: Mutex::default(),
             settings: Mutex::new(all),
             server: Mutex::default(),
+            client: http::Client::default(),
             folder: tempfile::tempdir().unwrap(),
             _proxies: proxies,
         }
@@ -82,7 +84,7 @@ impl Alone {
 
     async fn call(&self, method: &str, path: &str, body: &str) -> Result<http::Message, Lost> {
         let address = self.server.lock().unwrap().ok_or(Lost::Gone)?;
-        http::call(address, method, path, body).await.map_err(|_| Lost::Gone)
+        self.client.call(address, method, path, body).await.map_err(|_| Lost::Gone)
     }
 
     pub(crate) async fn push(&self, hook: &Hook, region: &str) -> Result<bool, Lost> {
@@ -133,16 +135,24 @@ impl Alone {
         serde_json::from_slice(&answer.content()).unwrap()
     }
 
+    /// A page of the list, as the page before says under `next`.
+    pub(crate) async fn page(&self, after: Option<&str>) -> Value {
+        let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
+        self.get(&format!("/api/status?limit=200{after}")).await
+    }
+
     pub(crate) async fn observe(&self) -> Observed {
-        let (mut pushes, mut path) = (Vec::new(), "/api/status?limit=200".to_owned());
+        let (mut pushes, mut after) = (Vec::new(), None::<String>);
         loop {
-            let page = self.get(&path).await;
+            let page = self.page(after.as_deref()).await;
             for push in page["pushes"].as_array().unwrap() {
                 let id = push["push"].as_str().unwrap();
                 pushes.push(self.get(&format!("/api/status/{id}")).await);
             }
-            let Some(next) = page["next"].as_str() else { break };
-            path = format!("/api/status?limit=200&after={next}");
+            after = page["next"].as_str().map(str::to_owned);
+            if after.is_none() {
+                break;
+            }
         }
         let regions = self.settings.lock().unwrap()["WebhookRegions"].clone();
         Observed {

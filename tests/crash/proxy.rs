@@ -108,7 +108,7 @@ struct Inner {
     child: Option<Child>,
     /// How often a process was started.
     lives: usize,
-    faults: BTreeMap<&'static str, (Fault, u8)>,
+    faults: BTreeMap<&'static str, (Vec<Fault>, u8)>,
     ahead_seconds: i64,
 }
 
@@ -155,6 +155,14 @@ impl Wire {
         self.with(kill);
     }
 
+    /// Memory in KiB that the process holds at present.
+    pub(crate) fn resident_kib(&self) -> Option<u64> {
+        let id = self.with(|inner| inner.child.as_ref().map(Child::id))?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().trim_end_matches(" kB").parse().ok()
+    }
+
     /// Has it ended by itself?
     pub(crate) fn has_ended(&self) -> bool {
         self.with(|inner| {
@@ -164,7 +172,18 @@ impl Wire {
 
     /// From now on so many of a hundred requests to the target meet the fault.
     pub(crate) fn trouble(&self, target: &'static str, fault: Fault, share: u8) {
-        self.with(|inner| inner.faults.insert(target, (fault, share)));
+        self.troubles(target, &[fault], share);
+    }
+
+    /// Each of them meets one of the faults.
+    pub(crate) fn troubles(&self, target: &'static str, faults: &[Fault], share: u8) {
+        self.with(|inner| inner.faults.insert(target, (faults.to_vec(), share)));
+    }
+
+    /// How many requests to the target have met a fault.
+    pub(crate) fn faults_met(&self, target: &str) -> usize {
+        let met = |seen: &&Seen| seen.target == target && seen.fault.is_some();
+        self.with(|inner| inner.seen.iter().filter(met).count())
     }
 
     pub(crate) fn heal(&self) {
@@ -204,8 +223,8 @@ impl Wire {
                     inner.died_at = Some(at);
                     Verdict::Kill(when)
                 }
-                (_, Some((fault, share))) if fastrand::u8(0..100) < *share => {
-                    Verdict::Fault(*fault)
+                (_, Some((faults, share))) if fastrand::u8(0..100) < *share => {
+                    Verdict::Fault(faults[fastrand::usize(..faults.len())])
                 }
                 _ => Verdict::Forward,
             };
@@ -229,7 +248,7 @@ impl Wire {
     }
 
     fn refuses(&self, target: &str) -> bool {
-        self.with(|inner| inner.faults.get(target) == Some(&(Fault::Refuse, 100)))
+        self.with(|inner| inner.faults.get(target) == Some(&(vec![Fault::Refuse], 100)))
     }
 
     /// The service's answer with the time as it is in this world.

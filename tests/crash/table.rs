@@ -1,7 +1,7 @@
 //! What stands in the table, read past the product.
 
 use azure_data_tables::{
-    ConnectionString, QueryOptions, TableClient, TableClientOptions, http_client,
+    ConnectionString, Filter, QueryOptions, TableClient, TableClientOptions, http_client,
 };
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -32,7 +32,11 @@ impl Table {
 
     /// All keys.
     pub(crate) async fn keys(&self) -> Vec<String> {
-        let (mut keys, mut query) = (Vec::new(), QueryOptions::default());
+        self.keys_of(QueryOptions::default()).await
+    }
+
+    async fn keys_of(&self, mut query: QueryOptions) -> Vec<String> {
+        let mut keys = Vec::new();
         loop {
             let page = self.0.query::<Map<String, Value>>(&query).await.unwrap();
             keys.extend(page.items.into_iter().map(|entity| entity.row_key));
@@ -44,7 +48,9 @@ impl Table {
     }
 
     pub(crate) async fn markers(&self) -> Vec<Marker> {
-        let keys = self.keys().await;
+        let filter = Filter::expression("RowKey ge '!' and RowKey lt '\"'");
+        let query = QueryOptions { filter: Some(filter), ..QueryOptions::default() };
+        let keys = self.keys_of(query).await;
         let markers = keys.iter().filter_map(|key| {
             let (due, push) = key.strip_prefix('!')?.split_at(13);
             Some(Marker { due_ms: due.parse().unwrap(), push: push.to_owned() })

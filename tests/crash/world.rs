@@ -38,6 +38,7 @@ pub(crate) struct World {
     pub(crate) longest: Mutex<Duration>,
     settings: Mutex<Settings>,
     handler: Mutex<Option<SocketAddr>>,
+    client: http::Client,
     _proxies: [Proxy; 3],
 }
 
@@ -87,6 +88,7 @@ impl World {
             longest: Mutex::default(),
             settings: Mutex::new(all),
             handler: Mutex::default(),
+            client: http::Client::default(),
             _proxies: proxies,
         }
     }
@@ -111,7 +113,7 @@ impl World {
     async fn invoke(&self, function: &str, data: Value) -> Result<Value, Lost> {
         let address = self.handler.lock().unwrap().ok_or(Lost::Gone)?;
         let envelope = json!({ "Data": data, "Metadata": {} }).to_string();
-        let answer = http::call(address, "POST", &format!("/{function}"), &envelope).await;
+        let answer = self.client.call(address, "POST", &format!("/{function}"), &envelope).await;
         let answer = answer.map_err(|_| Lost::Gone)?;
         match answer.status() {
             200 => Ok(serde_json::from_slice(&answer.content()).unwrap()),
@@ -214,17 +216,26 @@ impl World {
         serde_json::from_str(outputs["Outputs"]["res"]["body"].as_str().unwrap()).unwrap()
     }
 
+    /// A page of the list, as the page before says under `next`.
+    pub(crate) async fn page(&self, after: Option<&str>) -> Value {
+        let query = match after {
+            Some(after) => json!({ "limit": "200", "after": after }),
+            None => json!({ "limit": "200" }),
+        };
+        self.status(None, query).await
+    }
+
     /// What the status says of every push.
     pub(crate) async fn pushes(&self) -> Vec<Value> {
-        let (mut pushes, mut query) = (Vec::new(), json!({ "limit": "200" }));
+        let (mut pushes, mut after) = (Vec::new(), None::<String>);
         loop {
-            let page = self.status(None, query).await;
+            let page = self.page(after.as_deref()).await;
             for push in page["pushes"].as_array().unwrap() {
                 pushes.push(self.status(push["push"].as_str(), json!({})).await);
             }
-            match page["next"].as_str() {
-                Some(next) => query = json!({ "limit": "200", "after": next }),
-                None => return pushes,
+            after = page["next"].as_str().map(str::to_owned);
+            if after.is_none() {
+                return pushes;
             }
         }
     }
