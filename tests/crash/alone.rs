@@ -49,11 +49,14 @@ impl Alone {
             ("WebhookTimeout", "2s".to_owned()),
             ("FANIN_SINK_TIMEOUT", "1s".to_owned()),
             ("FANIN_RETRY", ["200ms"; 20].join(",")),
-            ("SLACK_WEBHOOK_URL", format!("http://{}/services/T0/B0/{{life}}", proxies[0].address)),
+            (
+                "SLACK_WEBHOOK_URL",
+                format!("http://{}/services/T0/canary-of-slack/{{life}}", proxies[0].address),
+            ),
         ]);
         all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         if let Some(url) = all.get_mut("NOTIFY_WEBHOOK_URL") {
-            *url = format!("http://{}/{{life}}", proxies[1].address);
+            *url = format!("http://{}/canary-of-a-webhook/{{life}}", proxies[1].address);
         }
         Self {
             wire: Arc::clone(&wire),
@@ -84,7 +87,9 @@ impl Alone {
 
     async fn call(&self, method: &str, path: &str, body: &str) -> Result<http::Message, Lost> {
         let address = self.server.lock().unwrap().ok_or(Lost::Gone)?;
-        self.client.call(address, method, path, body).await.map_err(|_| Lost::Gone)
+        let answer = self.client.call(address, method, path, body).await.map_err(|_| Lost::Gone)?;
+        self.wire.look("an answer", &answer.content());
+        Ok(answer)
     }
 
     pub(crate) async fn push(&self, hook: &Hook, region: &str) -> Result<bool, Lost> {
@@ -161,5 +166,15 @@ impl Alone {
             regions: regions.split(',').map(str::to_owned).collect(),
             logs: self.logs.clone(),
         }
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        for file in self.folder.path().read_dir().into_iter().flatten().flatten() {
+            // The log beside the database may go at any time.
+            self.wire.look("the database", &std::fs::read(file.path()).unwrap_or_default());
+        }
+        self.wire.end();
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, ErrorKind};
 use tokio::net::TcpStream;
+use watched::{READ_TOKEN, WEBHOOK_SECRET};
 
 /// A request or an answer; the body is kept as it was framed.
 #[derive(Clone, Debug)]
@@ -157,6 +158,7 @@ impl Client {
         let length = body.len();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {to}\r\nContent-Type: application/json\r\n\
+             X-Fanin-Secret: {WEBHOOK_SECRET}\r\nAuthorization: Bearer {READ_TOKEN}\r\n\
              Content-Length: {length}\r\n\r\n{body}"
         );
         stream.get_mut().write_all(request.as_bytes()).await?;

@@ -8,7 +8,6 @@ use acr_fanin::clock;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -16,6 +15,7 @@ use time::format_description::well_known::Rfc2822;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use watched::{Process, Secrets};
 
 /// When the process is killed: before its request is forwarded, or when it has had its effect and the answer
 /// is withheld.
@@ -105,7 +105,11 @@ struct Inner {
     crash: Option<(usize, When)>,
     /// How many requests had come by when that happened.
     died_at: Option<usize>,
-    child: Option<Child>,
+    process: Option<Process>,
+    /// What nothing may show that comes from the process.
+    secrets: Secrets,
+    /// What must not have been printed or sent.
+    bad: Vec<String>,
     /// How often a process was started.
     lives: usize,
     faults: BTreeMap<&'static str, (Vec<Fault>, u8)>,
@@ -143,11 +147,27 @@ impl Wire {
     }
 
     /// From now on the requests come from this process.
-    pub(crate) fn born(&self, child: Child) {
+    pub(crate) fn born(&self, process: Process, secrets: Secrets) {
         self.with(|inner| {
             inner.lives += 1;
-            inner.child = Some(child);
+            inner.process = Some(process);
+            inner.secrets = secrets;
         });
+    }
+
+    /// Looks for secrets in what the process has given to others.
+    pub(crate) fn look(&self, place: &str, bytes: &[u8]) {
+        self.with(|inner| {
+            let leak = inner.secrets.leak(place, &String::from_utf8_lossy(bytes));
+            inner.bad.extend(leak);
+        });
+    }
+
+    /// Kills the process; nothing that came of it may have shown a secret, and its logs are JSON.
+    pub(crate) fn end(&self) {
+        self.kill();
+        let bad = self.with(|inner| std::mem::take(&mut inner.bad));
+        assert!(bad.is_empty() || std::thread::panicking(), "{bad:#?}");
     }
 
     /// kill -9.
@@ -157,16 +177,13 @@ impl Wire {
 
     /// Memory in KiB that the process holds at present.
     pub(crate) fn resident_kib(&self) -> Option<u64> {
-        let id = self.with(|inner| inner.child.as_ref().map(Child::id))?;
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        line.trim().trim_end_matches(" kB").parse().ok()
+        self.with(|inner| inner.process.as_ref().and_then(Process::resident_kib))
     }
 
     /// Has it ended by itself?
     pub(crate) fn has_ended(&self) -> bool {
         self.with(|inner| {
-            inner.child.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
+            inner.process.as_mut().is_none_or(|process| process.ended().unwrap().is_some())
         })
     }
 
@@ -213,7 +230,7 @@ impl Wire {
 
     fn admit(&self, target: &'static str, life: usize, request: &Message) -> (usize, Verdict) {
         self.with(|inner| {
-            if inner.child.is_none() || inner.lives != life {
+            if inner.process.is_none() || inner.lives != life {
                 return (0, Verdict::Dead);
             }
             let number = inner.seen.len();
@@ -270,10 +287,8 @@ impl Drop for Wire {
 }
 
 fn kill(inner: &mut Inner) {
-    if let Some(mut child) = inner.child.take() {
-        // It may have ended already.
-        child.kill().unwrap_or_default();
-        child.wait().unwrap();
+    if let Some(mut process) = inner.process.take() {
+        inner.bad.extend(process.end());
     }
 }
 
@@ -369,7 +384,10 @@ impl Way {
 
     async fn forward(&self, request: &Message) -> io::Result<Message> {
         match &self.upstream {
-            Upstream::Sink(sink) => Ok(sink.take(request)),
+            Upstream::Sink(sink) => {
+                self.wire.look("a message", &request.content());
+                Ok(sink.take(request))
+            }
             Upstream::Service(address) => {
                 let mut upstream = BufReader::new(TcpStream::connect(address).await?);
                 upstream.get_mut().write_all(&request.bytes()).await?;

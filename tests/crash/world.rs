@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use watched::{READ_TOKEN, WEBHOOK_SECRET};
 
 /// Why an invocation has no outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,11 +72,14 @@ impl World {
             ("FANIN_SINK_TIMEOUT", "5s".to_owned()),
             ("FANIN_RETRY", "5s,5s,5s,5s,5s,5s,5s,5s".to_owned()),
             ("AzureWebJobsStorage", direct.replace(service, &table)),
-            ("SLACK_WEBHOOK_URL", format!("http://{slack_url}/services/T0/B0/{{life}}")),
+            (
+                "SLACK_WEBHOOK_URL",
+                format!("http://{slack_url}/services/T0/canary-of-slack/{{life}}"),
+            ),
         ]);
         all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         if let Some(url) = all.get_mut("NOTIFY_WEBHOOK_URL") {
-            *url = format!("http://{}/{{life}}", proxies[2].address);
+            *url = format!("http://{}/canary-of-a-webhook/{{life}}", proxies[2].address);
         }
         Self {
             table: Table::new(&direct, &name),
@@ -115,6 +119,7 @@ impl World {
         let envelope = json!({ "Data": data, "Metadata": {} }).to_string();
         let answer = self.client.call(address, "POST", &format!("/{function}"), &envelope).await;
         let answer = answer.map_err(|_| Lost::Gone)?;
+        self.wire.look("an answer", &answer.content());
         match answer.status() {
             200 => Ok(serde_json::from_slice(&answer.content()).unwrap()),
             _ => Err(Lost::Failed),
@@ -135,7 +140,7 @@ impl World {
             "Method": "POST", "Query": { "region": region }, "Params": {}, "Identities": [],
             "Headers": {
                 "Content-Type": ["application/json; charset=utf-8"],
-                "Content-Length": [body.len().to_string()],
+                "Content-Length": [body.len().to_string()], "X-Fanin-Secret": [WEBHOOK_SECRET],
             },
             "Body": body,
         });
@@ -210,7 +215,8 @@ impl World {
         let params = push.map_or_else(|| json!({}), |push| json!({ "push": push }));
         let request = json!({
             "Url": "https://fanin.azurewebsites.net/api/status", "Method": "GET", "Query": query,
-            "Params": params, "Identities": [], "Headers": {},
+            "Params": params, "Identities": [],
+            "Headers": { "Authorization": [format!("Bearer {READ_TOKEN}")] },
         });
         let outputs = self.invoke("Status", json!({ "req": request })).await.unwrap();
         serde_json::from_str(outputs["Outputs"]["res"]["body"].as_str().unwrap()).unwrap()
@@ -263,11 +269,18 @@ impl World {
 
     /// Everything that can be seen from outside.
     pub(crate) async fn observe(&self) -> Observed {
+        self.wire.look("the table", self.table.text().await.as_bytes());
         Observed {
             pushes: self.pushes().await,
             acks: self.acks.lock().unwrap().clone(),
             regions: self.regions(),
             logs: self.logs.clone(),
         }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.wire.end();
     }
 }
