@@ -22,12 +22,14 @@ pub(crate) trait Home {
     fn acks(&self) -> &Mutex<Vec<Ack>>;
     /// Starts the process, after the one that runs was killed.
     async fn restart(&self);
-    /// Now and then much time passes, where time can be made to pass: leases end, and pushes time out.
-    fn let_time_pass(&self);
+    /// Lets time pass where that is possible: leases end, and pushes time out.
+    fn pass(&self, seconds: i64);
+    /// The longest that a webhook waited for its answer.
+    fn longest(&self) -> Duration;
     async fn push(&self, hook: &Hook, region: &str) -> Result<bool, Lost>;
     /// What the host does meanwhile, until the process is dead.
     async fn tend(&self, ticks: Duration, carriers: usize);
-    /// Until everything is decided and told.
+    /// Until everything is decided and told, of that whose time is over.
     async fn settle(&self);
     async fn observe(&self) -> Observed;
     async fn markers(&self) -> usize;
@@ -58,10 +60,12 @@ impl Home for World {
         Self::restart(self).await;
     }
 
-    fn let_time_pass(&self) {
-        if fastrand::u8(0..8) == 0 {
-            self.wire.advance(fastrand::i64(1..=900));
-        }
+    fn pass(&self, seconds: i64) {
+        self.wire.advance(seconds);
+    }
+
+    fn longest(&self) -> Duration {
+        *self.longest.lock().unwrap()
     }
 
     async fn push(&self, hook: &Hook, region: &str) -> Result<bool, Lost> {
@@ -92,7 +96,6 @@ impl Home for World {
     }
 
     async fn settle(&self) {
-        self.wire.advance(700);
         Self::settle(self).await;
     }
 
@@ -132,7 +135,11 @@ impl Home for Alone {
         Self::restart(self).await;
     }
 
-    fn let_time_pass(&self) {}
+    fn pass(&self, _: i64) {}
+
+    fn longest(&self) -> Duration {
+        *self.longest.lock().unwrap()
+    }
 
     async fn push(&self, hook: &Hook, region: &str) -> Result<bool, Lost> {
         Self::push(self, hook, region).await
