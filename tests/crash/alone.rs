@@ -33,6 +33,7 @@ pub(crate) struct Alone {
     pub(crate) longest: Mutex<Duration>,
     settings: Mutex<Settings>,
     server: Mutex<Option<SocketAddr>>,
+    client: http::Client,
     folder: TempDir,
     _proxies: [Proxy; 2],
 }
@@ -51,11 +52,14 @@ impl Alone {
             ("WebhookTimeout", "2s".to_owned()),
             ("FANIN_SINK_TIMEOUT", "1s".to_owned()),
             ("FANIN_RETRY", ["200ms"; 20].join(",")),
-            ("SLACK_WEBHOOK_URL", format!("http://{}/services/T0/B0/{{life}}", proxies[0].address)),
+            (
+                "SLACK_WEBHOOK_URL",
+                format!("http://{}/services/T0/canary-of-slack/{{life}}", proxies[0].address),
+            ),
         ]);
         all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         if let Some(url) = all.get_mut("NOTIFY_WEBHOOK_URL") {
-            *url = format!("http://{}/{{life}}", proxies[1].address);
+            *url = format!("http://{}/canary-of-a-webhook/{{life}}", proxies[1].address);
         }
         let azure = match all.contains_key("FANIN_CONFIG") {
             true => {
@@ -75,6 +79,7 @@ impl Alone {
             longest: Mutex::default(),
             settings: Mutex::new(all),
             server: Mutex::default(),
+            client: http::Client::default(),
             folder: tempfile::tempdir().unwrap(),
             _proxies: proxies,
         }
@@ -94,7 +99,9 @@ impl Alone {
 
     async fn call(&self, method: &str, path: &str, body: &str) -> Result<http::Message, Lost> {
         let address = self.server.lock().unwrap().ok_or(Lost::Gone)?;
-        http::call(address, method, path, body).await.map_err(|_| Lost::Gone)
+        let answer = self.client.call(address, method, path, body).await.map_err(|_| Lost::Gone)?;
+        self.wire.look("an answer", &answer.content());
+        Ok(answer)
     }
 
     pub(crate) async fn push(&self, hook: &Hook, region: &str) -> Result<bool, Lost> {
@@ -145,16 +152,24 @@ impl Alone {
         serde_json::from_slice(&answer.content()).unwrap()
     }
 
+    /// A page of the list, as the page before says under `next`.
+    pub(crate) async fn page(&self, after: Option<&str>) -> Value {
+        let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
+        self.get(&format!("/api/status?limit=200{after}")).await
+    }
+
     pub(crate) async fn observe(&self) -> Observed {
-        let (mut pushes, mut path) = (Vec::new(), "/api/status?limit=200".to_owned());
+        let (mut pushes, mut after) = (Vec::new(), None::<String>);
         loop {
-            let page = self.get(&path).await;
+            let page = self.page(after.as_deref()).await;
             for push in page["pushes"].as_array().unwrap() {
                 let id = push["push"].as_str().unwrap();
                 pushes.push(self.get(&format!("/api/status/{id}")).await);
             }
-            let Some(next) = page["next"].as_str() else { break };
-            path = format!("/api/status?limit=200&after={next}");
+            after = page["next"].as_str().map(str::to_owned);
+            if after.is_none() {
+                break;
+            }
         }
         let regions = self.settings.lock().unwrap()["WebhookRegions"].clone();
         Observed {
@@ -163,5 +178,15 @@ impl Alone {
             regions: regions.split(',').map(str::to_owned).collect(),
             logs: self.logs.clone(),
         }
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        for file in self.folder.path().read_dir().into_iter().flatten().flatten() {
+            // The log beside the database may go at any time.
+            self.wire.look("the database", &std::fs::read(file.path()).unwrap_or_default());
+        }
+        self.wire.end();
     }
 }

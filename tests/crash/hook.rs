@@ -28,7 +28,7 @@ impl Hook {
     /// One of many pushes, in one of a few repositories.
     pub(crate) fn of_many(number: u64) -> Self {
         let hook = Self::new(number, &format!("v{number}"), number);
-        Self { repository: format!("team/app{}", number % 8), ..hook }
+        Self { repository: format!("team/app{}", number % 64), ..hook }
     }
 
     pub(crate) fn digest(&self) -> String {

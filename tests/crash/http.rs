@@ -2,8 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, ErrorKind};
 use tokio::net::TcpStream;
+use watched::{READ_TOKEN, WEBHOOK_SECRET};
 
 /// A request or an answer; the body is kept as it was framed.
 #[derive(Clone, Debug)]
@@ -113,19 +116,62 @@ async fn read_chunks(from: &mut (impl AsyncBufRead + Unpin), body: &mut Vec<u8>)
     }
 }
 
-/// One request on a connection of its own.
-pub(crate) async fn call(
+/// Sends requests and keeps its connections, as the Functions host and a reverse proxy do.
+#[derive(Debug, Default)]
+pub(crate) struct Client(Mutex<Vec<Kept>>);
+
+#[derive(Debug)]
+struct Kept {
     to: SocketAddr,
-    method: &str,
-    path: &str,
-    body: &str,
-) -> io::Result<Message> {
-    let mut stream = BufReader::new(TcpStream::connect(to).await?);
-    let length = body.len();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {to}\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    );
-    stream.get_mut().write_all(request.as_bytes()).await?;
-    read(&mut stream).await?.ok_or_else(|| ErrorKind::UnexpectedEof.into())
+    since: Instant,
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    /// Servers close what is idle, so nothing is used that has been so for long.
+    const IDLE: Duration = Duration::from_secs(2);
+    /// Far more than any answer takes.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    pub(crate) async fn call(
+        &self,
+        to: SocketAddr,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> io::Result<Message> {
+        let asked = self.ask(to, method, path, body);
+        tokio::time::timeout(Self::PATIENCE, asked).await.unwrap_or(Err(ErrorKind::TimedOut.into()))
+    }
+
+    async fn ask(
+        &self,
+        to: SocketAddr,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> io::Result<Message> {
+        let mut stream = match self.kept(to) {
+            Some(stream) => stream,
+            None => BufReader::new(TcpStream::connect(to).await?),
+        };
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {to}\r\nContent-Type: application/json\r\n\
+             X-Fanin-Secret: {WEBHOOK_SECRET}\r\nAuthorization: Bearer {READ_TOKEN}\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        );
+        stream.get_mut().write_all(request.as_bytes()).await?;
+        let answer = read(&mut stream).await?.ok_or(ErrorKind::UnexpectedEof)?;
+        if answer.header("connection") != Some("close") {
+            self.0.lock().unwrap().push(Kept { to, since: Instant::now(), stream });
+        }
+        Ok(answer)
+    }
+
+    fn kept(&self, to: SocketAddr) -> Option<BufReader<TcpStream>> {
+        let mut kept = self.0.lock().unwrap();
+        kept.retain(|one| one.to == to && one.since.elapsed() < Self::IDLE);
+        kept.pop().map(|one| one.stream)
+    }
 }

@@ -5,12 +5,16 @@
 mod alone;
 mod azure;
 mod check;
+mod endurance;
 mod faults;
+mod home;
 mod hook;
 mod http;
 mod kill_loop;
+mod ledger;
 mod process;
 mod proxy;
+mod registry;
 mod scenarios;
 mod sink;
 mod standalone;

@@ -3,13 +3,13 @@
 use crate::proxy::Wire;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use watched::{Process, Secrets};
 
 pub(crate) type Settings = BTreeMap<&'static str, String>;
 
@@ -67,7 +67,9 @@ pub(crate) async fn start(
         let mut command = Command::new(env!("CARGO_BIN_EXE_acr-fanin"));
         // Sinks know the processes apart by their paths: a request may arrive when its sender is dead.
         let life = format!("life{}", wire.lives() + 1);
-        let settings = settings.iter().map(|(name, value)| (name, value.replace("{life}", &life)));
+        let settings = settings.iter().map(|(name, value)| (*name, value.replace("{life}", &life)));
+        let settings = watched::settings(settings);
+        let secrets = Secrets::of(settings.values().map(String::as_str));
         command.env_clear().envs(settings);
         match folder {
             Some(folder) => {
@@ -75,12 +77,17 @@ pub(crate) async fn start(
             }
             None => command.env("FUNCTIONS_CUSTOMHANDLER_PORT", address.port().to_string()),
         };
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
         let listens = Arc::<AtomicBool>::default();
-        keep(logs, &listens, child.stdout.take().unwrap());
-        keep(logs, &listens, child.stderr.take().unwrap());
-        wire.born(child);
+        let see = {
+            let (logs, listens) = (logs.clone(), Arc::clone(&listens));
+            move |line: &str| {
+                if line.contains("ready for the Functions host") || line.contains("\"serving\"") {
+                    listens.store(true, Ordering::Release);
+                }
+                logs.0.lock().unwrap().push(line.to_owned());
+            }
+        };
+        wire.born(Process::start(&mut command, see).unwrap(), secrets);
         while !wire.has_ended() {
             // It says so itself: an answer on the port could be somebody else's.
             if listens.load(Ordering::Acquire) {
@@ -92,16 +99,4 @@ pub(crate) async fn start(
         let lines = logs.last();
         assert!(lines.contains("in use") || lines.contains("cannot listen"), "{lines}");
     }
-}
-
-fn keep(logs: &Logs, listens: &Arc<AtomicBool>, output: impl std::io::Read + Send + 'static) {
-    let (logs, listens) = (logs.clone(), Arc::clone(listens));
-    std::thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if line.contains("ready for the Functions host") || line.contains("\"serving\"") {
-                listens.store(true, Ordering::Release);
-            }
-            logs.0.lock().unwrap().push(line);
-        }
-    });
 }

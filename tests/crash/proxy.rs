@@ -8,7 +8,6 @@ use acr_fanin::clock;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -16,6 +15,7 @@ use time::format_description::well_known::Rfc2822;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use watched::{Process, Secrets};
 
 /// When the process is killed: before its request is forwarded, or when it has had its effect and the answer
 /// is withheld.
@@ -105,10 +105,14 @@ struct Inner {
     crash: Option<(usize, When)>,
     /// How many requests had come by when that happened.
     died_at: Option<usize>,
-    child: Option<Child>,
+    process: Option<Process>,
+    /// What nothing may show that comes from the process.
+    secrets: Secrets,
+    /// What must not have been printed or sent.
+    bad: Vec<String>,
     /// How often a process was started.
     lives: usize,
-    faults: BTreeMap<&'static str, (Fault, u8)>,
+    faults: BTreeMap<&'static str, (Vec<Fault>, u8)>,
     ahead_seconds: i64,
 }
 
@@ -143,11 +147,27 @@ impl Wire {
     }
 
     /// From now on the requests come from this process.
-    pub(crate) fn born(&self, child: Child) {
+    pub(crate) fn born(&self, process: Process, secrets: Secrets) {
         self.with(|inner| {
             inner.lives += 1;
-            inner.child = Some(child);
+            inner.process = Some(process);
+            inner.secrets = secrets;
         });
+    }
+
+    /// Looks for secrets in what the process has given to others.
+    pub(crate) fn look(&self, place: &str, bytes: &[u8]) {
+        self.with(|inner| {
+            let leak = inner.secrets.leak(place, &String::from_utf8_lossy(bytes));
+            inner.bad.extend(leak);
+        });
+    }
+
+    /// Kills the process; nothing that came of it may have shown a secret, and its logs are JSON.
+    pub(crate) fn end(&self) {
+        self.kill();
+        let bad = self.with(|inner| std::mem::take(&mut inner.bad));
+        assert!(bad.is_empty() || std::thread::panicking(), "{bad:#?}");
     }
 
     /// kill -9.
@@ -155,16 +175,32 @@ impl Wire {
         self.with(kill);
     }
 
+    /// Memory in KiB that the process holds at present.
+    pub(crate) fn resident_kib(&self) -> Option<u64> {
+        self.with(|inner| inner.process.as_ref().and_then(Process::resident_kib))
+    }
+
     /// Has it ended by itself?
     pub(crate) fn has_ended(&self) -> bool {
         self.with(|inner| {
-            inner.child.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
+            inner.process.as_mut().is_none_or(|process| process.ended().unwrap().is_some())
         })
     }
 
     /// From now on so many of a hundred requests to the target meet the fault.
     pub(crate) fn trouble(&self, target: &'static str, fault: Fault, share: u8) {
-        self.with(|inner| inner.faults.insert(target, (fault, share)));
+        self.troubles(target, &[fault], share);
+    }
+
+    /// Each of them meets one of the faults.
+    pub(crate) fn troubles(&self, target: &'static str, faults: &[Fault], share: u8) {
+        self.with(|inner| inner.faults.insert(target, (faults.to_vec(), share)));
+    }
+
+    /// How many requests to the target have met a fault.
+    pub(crate) fn faults_met(&self, target: &str) -> usize {
+        let met = |seen: &&Seen| seen.target == target && seen.fault.is_some();
+        self.with(|inner| inner.seen.iter().filter(met).count())
     }
 
     pub(crate) fn heal(&self) {
@@ -202,7 +238,7 @@ impl Wire {
 
     fn admit(&self, target: &'static str, life: usize, request: &Message) -> (usize, Verdict) {
         self.with(|inner| {
-            if inner.child.is_none() || inner.lives != life {
+            if inner.process.is_none() || inner.lives != life {
                 return (0, Verdict::Dead);
             }
             let number = inner.seen.len();
@@ -212,8 +248,8 @@ impl Wire {
                     inner.died_at = Some(at);
                     Verdict::Kill(when)
                 }
-                (_, Some((fault, share))) if fastrand::u8(0..100) < *share => {
-                    Verdict::Fault(*fault)
+                (_, Some((faults, share))) if fastrand::u8(0..100) < *share => {
+                    Verdict::Fault(faults[fastrand::usize(..faults.len())])
                 }
                 _ => Verdict::Forward,
             };
@@ -237,7 +273,7 @@ impl Wire {
     }
 
     fn refuses(&self, target: &str) -> bool {
-        self.with(|inner| inner.faults.get(target) == Some(&(Fault::Refuse, 100)))
+        self.with(|inner| inner.faults.get(target) == Some(&(vec![Fault::Refuse], 100)))
     }
 
     /// The service's answer with the time as it is in this world.
@@ -259,10 +295,8 @@ impl Drop for Wire {
 }
 
 fn kill(inner: &mut Inner) {
-    if let Some(mut child) = inner.child.take() {
-        // It may have ended already.
-        child.kill().unwrap_or_default();
-        child.wait().unwrap();
+    if let Some(mut process) = inner.process.take() {
+        inner.bad.extend(process.end());
     }
 }
 
@@ -358,7 +392,10 @@ impl Way {
 
     async fn forward(&self, request: &Message) -> io::Result<Message> {
         match &self.upstream {
-            Upstream::Sink(sink) => Ok(sink.take(request)),
+            Upstream::Sink(sink) => {
+                self.wire.look("a message", &request.content());
+                Ok(sink.take(request))
+            }
             Upstream::Service(address) => {
                 let mut upstream = BufReader::new(TcpStream::connect(address).await?);
                 upstream.get_mut().write_all(&request.bytes()).await?;

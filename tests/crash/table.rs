@@ -1,7 +1,7 @@
 //! What stands in the table, read past the product.
 
 use azure_data_tables::{
-    ConnectionString, QueryOptions, TableClient, TableClientOptions, http_client,
+    ConnectionString, Entity, Filter, QueryOptions, TableClient, TableClientOptions, http_client,
 };
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -32,21 +32,33 @@ impl Table {
 
     /// All keys.
     pub(crate) async fn keys(&self) -> Vec<String> {
-        let (mut keys, mut query) = (Vec::new(), QueryOptions::default());
+        let entities = self.entities(QueryOptions::default()).await;
+        entities.into_iter().map(|entity| entity.row_key).collect()
+    }
+
+    /// All that stands there.
+    pub(crate) async fn text(&self) -> String {
+        format!("{:?}", self.entities(QueryOptions::default()).await)
+    }
+
+    async fn entities(&self, mut query: QueryOptions) -> Vec<Entity<Map<String, Value>>> {
+        let mut entities = Vec::new();
         loop {
-            let page = self.0.query::<Map<String, Value>>(&query).await.unwrap();
-            keys.extend(page.items.into_iter().map(|entity| entity.row_key));
+            let page = self.0.query(&query).await.unwrap();
+            entities.extend(page.items);
             query.continuation = page.next;
             if query.continuation.is_none() {
-                return keys;
+                return entities;
             }
         }
     }
 
     pub(crate) async fn markers(&self) -> Vec<Marker> {
-        let keys = self.keys().await;
-        let markers = keys.iter().filter_map(|key| {
-            let (due, push) = key.strip_prefix('!')?.split_at(13);
+        let filter = Filter::expression("RowKey ge '!' and RowKey lt '\"'");
+        let query = QueryOptions { filter: Some(filter), ..QueryOptions::default() };
+        let entities = self.entities(query).await;
+        let markers = entities.iter().filter_map(|entity| {
+            let (due, push) = entity.row_key.strip_prefix('!')?.split_at(13);
             Some(Marker { due_ms: due.parse().unwrap(), push: push.to_owned() })
         });
         markers.collect()

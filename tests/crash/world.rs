@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use watched::{READ_TOKEN, WEBHOOK_SECRET};
 
 /// Why an invocation has no outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,7 @@ pub(crate) struct World {
     pub(crate) longest: Mutex<Duration>,
     settings: Mutex<Settings>,
     handler: Mutex<Option<SocketAddr>>,
+    client: http::Client,
     _proxies: [Proxy; 3],
 }
 
@@ -73,11 +75,14 @@ impl World {
             ("FANIN_SINK_TIMEOUT", "5s".to_owned()),
             ("FANIN_RETRY", "5s,5s,5s,5s,5s,5s,5s,5s".to_owned()),
             ("AzureWebJobsStorage", direct.replace(service, &table)),
-            ("SLACK_WEBHOOK_URL", format!("http://{slack_url}/services/T0/B0/{{life}}")),
+            (
+                "SLACK_WEBHOOK_URL",
+                format!("http://{slack_url}/services/T0/canary-of-slack/{{life}}"),
+            ),
         ]);
         all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         if let Some(url) = all.get_mut("NOTIFY_WEBHOOK_URL") {
-            *url = format!("http://{}/{{life}}", proxies[2].address);
+            *url = format!("http://{}/canary-of-a-webhook/{{life}}", proxies[2].address);
         }
         let azure = match all.contains_key("FANIN_CONFIG") {
             true => Some(Azure::start(&wire, &mut all).await),
@@ -95,6 +100,7 @@ impl World {
             longest: Mutex::default(),
             settings: Mutex::new(all),
             handler: Mutex::default(),
+            client: http::Client::default(),
             _proxies: proxies,
         }
     }
@@ -119,8 +125,9 @@ impl World {
     async fn invoke(&self, function: &str, data: Value) -> Result<Value, Lost> {
         let address = self.handler.lock().unwrap().ok_or(Lost::Gone)?;
         let envelope = json!({ "Data": data, "Metadata": {} }).to_string();
-        let answer = http::call(address, "POST", &format!("/{function}"), &envelope).await;
+        let answer = self.client.call(address, "POST", &format!("/{function}"), &envelope).await;
         let answer = answer.map_err(|_| Lost::Gone)?;
+        self.wire.look("an answer", &answer.content());
         match answer.status() {
             200 => Ok(serde_json::from_slice(&answer.content()).unwrap()),
             _ => Err(Lost::Failed),
@@ -141,7 +148,7 @@ impl World {
             "Method": "POST", "Query": { "region": region }, "Params": {}, "Identities": [],
             "Headers": {
                 "Content-Type": ["application/json; charset=utf-8"],
-                "Content-Length": [body.len().to_string()],
+                "Content-Length": [body.len().to_string()], "X-Fanin-Secret": [WEBHOOK_SECRET],
             },
             "Body": body,
         });
@@ -216,23 +223,33 @@ impl World {
         let params = push.map_or_else(|| json!({}), |push| json!({ "push": push }));
         let request = json!({
             "Url": "https://fanin.azurewebsites.net/api/status", "Method": "GET", "Query": query,
-            "Params": params, "Identities": [], "Headers": {},
+            "Params": params, "Identities": [],
+            "Headers": { "Authorization": [format!("Bearer {READ_TOKEN}")] },
         });
         let outputs = self.invoke("Status", json!({ "req": request })).await.unwrap();
         serde_json::from_str(outputs["Outputs"]["res"]["body"].as_str().unwrap()).unwrap()
     }
 
+    /// A page of the list, as the page before says under `next`.
+    pub(crate) async fn page(&self, after: Option<&str>) -> Value {
+        let query = match after {
+            Some(after) => json!({ "limit": "200", "after": after }),
+            None => json!({ "limit": "200" }),
+        };
+        self.status(None, query).await
+    }
+
     /// What the status says of every push.
     pub(crate) async fn pushes(&self) -> Vec<Value> {
-        let (mut pushes, mut query) = (Vec::new(), json!({ "limit": "200" }));
+        let (mut pushes, mut after) = (Vec::new(), None::<String>);
         loop {
-            let page = self.status(None, query).await;
+            let page = self.page(after.as_deref()).await;
             for push in page["pushes"].as_array().unwrap() {
                 pushes.push(self.status(push["push"].as_str(), json!({})).await);
             }
-            match page["next"].as_str() {
-                Some(next) => query = json!({ "limit": "200", "after": next }),
-                None => return pushes,
+            after = page["next"].as_str().map(str::to_owned);
+            if after.is_none() {
+                return pushes;
             }
         }
     }
@@ -260,11 +277,18 @@ impl World {
 
     /// Everything that can be seen from outside.
     pub(crate) async fn observe(&self) -> Observed {
+        self.wire.look("the table", self.table.text().await.as_bytes());
         Observed {
             pushes: self.pushes().await,
             acks: self.acks.lock().unwrap().clone(),
             regions: self.regions(),
             logs: self.logs.clone(),
         }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.wire.end();
     }
 }

@@ -1,10 +1,9 @@
 //! The real binary in either home, and what can be seen of it from outside.
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A running binary. Whatever it prints is kept.
 #[derive(Debug)]
 pub(crate) struct Process {
-    child: Child,
+    process: watched::Process,
     pub(crate) address: SocketAddr,
     printed: Arc<Mutex<Vec<String>>>,
 }
@@ -42,22 +41,21 @@ impl Process {
     /// Runs it; `ready` finds the address in the line that says that it listens.
     fn start(
         mut command: Command,
-        ready: impl Fn(&Value) -> Option<SocketAddr> + Send + 'static,
+        ready: impl Fn(&Value) -> Option<SocketAddr> + Clone + Send + 'static,
     ) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let printed = Arc::default();
-        keep(child.stderr.take().unwrap(), &printed, |_| {});
+        let printed = Arc::<Mutex<Vec<String>>>::default();
         let (found, address) = mpsc::channel();
-        keep(child.stdout.take().unwrap(), &printed, move |line| {
-            let line = serde_json::from_str(line).unwrap_or_default();
-            if let Some(address) = ready(&line) {
+        let keep = Arc::clone(&printed);
+        let see = move |line: &str| {
+            keep.lock().unwrap().push(line.to_owned());
+            if let Some(address) = ready(&serde_json::from_str(line).unwrap_or_default()) {
                 found.send(address).unwrap_or_default();
             }
-        });
+        };
+        let process = watched::Process::start(&mut command, see).unwrap();
         let address = address.recv_timeout(PATIENCE);
         let address = address.unwrap_or_else(|_| panic!("it does not start: {printed:?}"));
-        Self { child, address, printed }
+        Self { process, address, printed }
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
@@ -66,37 +64,20 @@ impl Process {
 
     /// Memory in KiB that it holds at present.
     pub(crate) fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        self.process.resident_kib().unwrap()
     }
 
-    /// It still runs, and nothing of ours went wrong: no panic, and every line is JSON.
+    /// It still runs, and nothing of ours went wrong.
     pub(crate) fn is_unharmed(&mut self) {
-        assert_eq!(self.child.try_wait().unwrap(), None, "it has ended");
-        for line in self.lines() {
-            let line: Value =
-                serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
-            assert_ne!(line["message"], "a fault of ours: please report it", "{line}");
-        }
+        assert_eq!(self.process.ended().unwrap(), None, "it has ended");
+        let fault = |line: &String| line.contains("a fault of ours: please report it");
+        assert_eq!(self.lines().iter().find(|line| fault(line)), None);
     }
 
-    /// Ends it and gives what it printed.
+    /// Ends it and gives what it printed, each line of which is JSON.
     pub(crate) fn end(mut self) -> Vec<String> {
-        self.kill();
+        assert_eq!(self.process.end(), Vec::<String>::new());
         self.lines()
-    }
-
-    fn kill(&mut self) {
-        // It may have ended already.
-        self.child.kill().unwrap_or_default();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 
@@ -105,19 +86,4 @@ pub(crate) fn binary(folder: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_acr-fanin"));
     command.env_clear().envs(settings.iter().copied()).current_dir(folder);
     command
-}
-
-fn keep(
-    from: impl Read + Send + 'static,
-    printed: &Arc<Mutex<Vec<String>>>,
-    mut see: impl FnMut(&str) + Send + 'static,
-) {
-    let printed = Arc::clone(printed);
-    std::thread::spawn(move || {
-        for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
-            let line = String::from_utf8_lossy(&line).into_owned();
-            see(&line);
-            printed.lock().unwrap().push(line);
-        }
-    });
 }

@@ -7,7 +7,7 @@ use crate::raw::{once, request};
 use crate::tables::Tables;
 use acr_fanin::config;
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Stdio;
@@ -32,21 +32,9 @@ const CANARIES: [&str; 16] = [
     "cnry-blocked-path-16",
 ];
 
-/// What is searched: each canary as it is, in percent-encoding and in base64 at each of the three offsets.
+/// What is searched: each canary in every form.
 fn forms() -> Vec<String> {
-    let of = |canary: &str| {
-        let percent: String = canary.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let dashes = canary.replace('-', "%2D");
-        let mut forms = vec![canary.to_owned(), percent, dashes];
-        for skip in 0..3 {
-            let padded = format!("{}{canary}", "x".repeat(skip));
-            let code = STANDARD_NO_PAD.encode(padded);
-            // The first and last letters depend on what stands around it.
-            forms.push(code[4..code.len() - 2].to_owned());
-        }
-        forms
-    };
-    CANARIES.into_iter().flat_map(of).collect()
+    CANARIES.into_iter().flat_map(watched::forms).collect()
 }
 
 /// What of `text` must not be there.

@@ -1,19 +1,18 @@
 //! The handler without a host: recorded invocations and hostile ones, byte by byte. Whatever comes, the answer is
 //! one that the host can work with: 200 with a JSON object, its outputs well-formed.
 
-use crate::support::{Happenings, PATIENCE, acr_push, binary, parse};
+use crate::support::{Happenings, PATIENCE, acr_push, binary, parse, start};
 use functions_host::wire::{self, Head, Received};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use watched::Process;
 
 const FUNCTIONS: [&str; 4] = ["ImagePush", "FanInTimer", "Notify", "Status"];
 
 /// The handler, started as the host does it and by nobody else.
 struct Handler {
-    child: Child,
+    _process: Process,
     address: SocketAddr,
 }
 
@@ -23,23 +22,22 @@ impl Handler {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let (port, table) = (address.port().to_string(), format!("t{:016x}", fastrand::u64(..)));
-        let mut command = binary(&[
-            ("FUNCTIONS_CUSTOMHANDLER_PORT", &port),
+        let settings = [
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", port.as_str()),
             ("AzureWebJobsStorage", storage),
             ("FANIN_TABLE", &table),
             ("FANIN_QUEUE", "fanin-notify"),
             ("FANIN_SCHEDULE", "*/15 * * * * *"),
             ("WebhookRegions", "northeurope,westeurope"),
-        ]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let logs: Happenings<String> = Happenings::default();
-        let (lines, out) = (logs.clone(), child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            BufReader::new(out).lines().map_while(Result::ok).for_each(|line| lines.add(line))
-        });
+            // The recorded calls bring none.
+            ("FANIN_WEBHOOK_SECRET", ""),
+            ("FANIN_READ_TOKEN", ""),
+        ];
+        let logs = Happenings::default();
+        let process = start(&mut binary(&[]), &settings, &logs);
         let ready = |line: &String| parse(line)["message"] == "ready for the Functions host";
         logs.wait("the handler's start", |lines| lines.iter().any(ready));
-        Self { child, address }
+        Self { _process: process, address }
     }
 
     async fn send(&self, head: &Head, body: &[u8]) -> Received {
@@ -59,14 +57,6 @@ impl Handler {
             ],
         };
         self.send(&head, body).await
-    }
-}
-
-impl Drop for Handler {
-    fn drop(&mut self) {
-        // It may have ended already, which the test has noticed then.
-        self.child.kill().unwrap_or_default();
-        self.child.wait().unwrap();
     }
 }
 

@@ -10,7 +10,7 @@ const REGIONS: (&str, &str) = ("WebhookRegions", "northeurope, West Europe");
 #[tokio::test]
 async fn a_push_is_told_once_when_the_last_region_has_it() {
     let (folder, slack) = (tempfile::tempdir().unwrap(), Receiver::start());
-    let url = slack.url("/services/T0/B0/secret");
+    let url = slack.url("/services/T0/B0/canary-secret");
     let server = Standalone::start(folder.path(), &[REGIONS, ("SLACK_WEBHOOK_URL", &url)]);
     let body = acr_push("1", "team/app", "v1", 'a');
     let first = server.post("northeurope", &body).await;
@@ -70,7 +70,7 @@ async fn a_push_is_told_once_when_the_last_region_has_it() {
 #[tokio::test]
 async fn a_missing_region_is_named_and_its_coming_is_told() {
     let (folder, slack) = (tempfile::tempdir().unwrap(), Receiver::start());
-    let url = slack.url("/x");
+    let url = slack.url("/services/canary-of-slack");
     let settings = [REGIONS, ("WebhookTimeout", "0:0:1"), ("SLACK_WEBHOOK_URL", url.as_str())];
     let server = Standalone::start(folder.path(), &settings);
     let body = acr_push("1", "app", "v1", 'a');
@@ -92,7 +92,7 @@ async fn a_missing_region_is_named_and_its_coming_is_told() {
 async fn a_killed_server_goes_on_where_it_was() {
     let (folder, slack) = (tempfile::tempdir().unwrap(), Receiver::start());
     slack.will(503, "no");
-    let url = slack.url("/x");
+    let url = slack.url("/services/canary-of-slack");
     // A short limit of a call makes a short lease, for the case that the kill comes before the note of the refusal.
     let settings = [
         REGIONS,
@@ -117,7 +117,7 @@ async fn a_sink_that_fails_is_tried_again_as_the_settings_say() {
     let (folder, slack) = (tempfile::tempdir().unwrap(), Receiver::start());
     slack.will(500, "rollup_error");
     slack.will(200, "not ok");
-    let url = slack.url("/x");
+    let url = slack.url("/services/canary-of-slack");
     let settings = [
         ("WebhookRegions", "westeurope"),
         ("SLACK_WEBHOOK_URL", url.as_str()),
@@ -173,7 +173,7 @@ async fn a_hopeless_delivery_is_dead_at_once() {
 #[tokio::test]
 async fn the_webhook_sink_sends_what_a_registry_would_and_signs_it() {
     let (folder, hook) = (tempfile::tempdir().unwrap(), Receiver::start());
-    let url = hook.url("/hook");
+    let url = hook.url("/canary-of-a-hook");
     let settings = [
         ("WebhookRegions", "westeurope"),
         ("NOTIFY_WEBHOOK_URL", url.as_str()),
@@ -183,7 +183,7 @@ async fn the_webhook_sink_sends_what_a_registry_would_and_signs_it() {
     let body = acr_push("1", "app", "v1", 'a');
     server.post("westeurope", &body).await;
     let got = hook.wait(1).remove(0);
-    assert_eq!(got.path, "/hook");
+    assert_eq!(got.path, "/canary-of-a-hook");
     assert_eq!(got.json()["target"], body["target"]);
     assert_eq!(got.json()["request"]["host"], "myregistry.azurecr.io");
     assert!(got.headers["user-agent"].starts_with("AzureContainerRegistry/"));
@@ -470,7 +470,8 @@ fn the_demo_plays_three_scenarios_and_ends_well() {
 #[tokio::test]
 async fn the_scripted_scenarios_play_against_any_endpoint() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Standalone::start(folder.path(), &[REGIONS]);
+    let settings = [REGIONS, ("FANIN_WEBHOOK_SECRET", "")];
+    let server = Standalone::start(folder.path(), &settings);
     let url = server.url("/api/ImagePush");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/simulate");
     for scenario in ["simple", "interleaved", "timeout"] {

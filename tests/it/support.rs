@@ -3,12 +3,12 @@
 use actix_web::{HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
+use watched::{Process, READ_TOKEN, Secrets, WEBHOOK_SECRET};
 
 /// Far more than anything takes: a test that waits this long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -137,30 +137,40 @@ pub(crate) fn run(command: &mut Command) -> (Option<i32>, String, String) {
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
+/// Starts the binary, with secrets where the settings have none.
+pub(crate) fn start(
+    command: &mut Command,
+    settings: &[(&str, &str)],
+    logs: &Happenings<String>,
+) -> Process {
+    let logs = logs.clone();
+    command.env_clear().envs(watched::settings(settings.iter().copied()));
+    Process::start(command, move |line| logs.add(line.to_owned())).unwrap()
+}
+
 /// `acr-fanin serve` on a port of its own.
 #[derive(Debug)]
 pub(crate) struct Standalone {
-    child: Child,
+    process: Process,
+    secrets: Secrets,
+    folder: PathBuf,
     pub(crate) address: SocketAddr,
     pub(crate) logs: Happenings<String>,
 }
 
 impl Standalone {
     pub(crate) fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut command = binary(settings);
+        let mut command = binary(&[]);
         command.current_dir(folder).args(["serve", "--listen", "127.0.0.1:0"]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let logs: Happenings<String> = Happenings::default();
-        let (lines, out) = (logs.clone(), child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            BufReader::new(out).lines().map_while(Result::ok).for_each(|line| lines.add(line))
-        });
+        let logs = Happenings::default();
+        let process = start(&mut command, settings, &logs);
         let serving =
             |line: &String| Some(parse(line)["address"].as_str()?.parse::<SocketAddr>().unwrap());
         let seen = logs
             .wait("the server's start", |lines| lines.iter().any(|line| serving(line).is_some()));
         let address = seen.iter().find_map(serving).unwrap();
-        Self { child, address, logs }
+        let secrets = Secrets::of(settings.iter().map(|(_, value)| *value));
+        Self { process, secrets, folder: folder.to_owned(), address, logs }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -176,27 +186,27 @@ impl Standalone {
         Answer::of(reqwest::Client::new().get(self.url(path))).await
     }
 
-    pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
+    /// kill -9, as whoever drops it does.
+    pub(crate) fn kill(self) {}
 
     /// Asks it to end, and waits.
     pub(crate) fn terminate(mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
+        let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        self.child.wait().unwrap()
+        self.process.wait().unwrap()
     }
 }
 
 impl Drop for Standalone {
     fn drop(&mut self) {
-        // It may have ended already.
-        self.child.kill().unwrap_or_default();
-        self.child.wait().unwrap();
-        for line in self.logs.all() {
-            parse(&line);
+        let mut bad = self.process.end();
+        for file in self.folder.read_dir().into_iter().flatten().flatten() {
+            if file.file_name().to_string_lossy().starts_with("acr-fanin.db") {
+                let rows = std::fs::read(file.path()).unwrap();
+                bad.extend(self.secrets.leak("the database", &String::from_utf8_lossy(&rows)));
+            }
         }
+        assert!(bad.is_empty() || std::thread::panicking(), "{bad:#?}");
     }
 }
 
@@ -214,15 +224,27 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) async fn of(request: reqwest::RequestBuilder) -> Self {
-        let response = request.timeout(PATIENCE).send().await.unwrap();
+        let (client, request) = request.timeout(PATIENCE).build_split();
+        let mut request = request.unwrap();
+        // A test that says nothing of secrets brings the usual ones.
+        for (name, value) in [
+            ("x-fanin-secret", WEBHOOK_SECRET.to_owned()),
+            ("authorization", format!("Bearer {READ_TOKEN}")),
+        ] {
+            request.headers_mut().entry(name).or_insert(value.parse().unwrap());
+        }
+        let response = client.execute(request).await.unwrap();
         let headers = response.headers().iter();
-        Self {
+        let answer = Self {
             status: response.status().as_u16(),
             headers: headers
                 .map(|(n, v)| (n.to_string(), v.to_str().unwrap_or_default().to_owned()))
                 .collect(),
             text: response.text().await.unwrap(),
-        }
+        };
+        let shown = Secrets::of([WEBHOOK_SECRET, READ_TOKEN]).leak("an answer", &answer.text);
+        assert_eq!(shown, None, "{:?}", answer.headers);
+        answer
     }
 
     pub(crate) fn json(&self) -> Value {

@@ -4,6 +4,7 @@ use super::{KEY, Running, SECRET, Stage};
 use crate::support::{Answer, acr_push};
 use functions_host::wire::{self, Head};
 use serde_json::{Value, json};
+use watched::WEBHOOK_SECRET;
 
 async fn running() -> (Stage, Running) {
     let stage = Stage::new("northeurope,westeurope");
@@ -109,6 +110,7 @@ async fn a_chunked_webhook_is_told_to_send_its_length() {
         headers: vec![
             header("Host", &running.host.address().to_string()),
             header("x-functions-key", KEY),
+            header("x-fanin-secret", WEBHOOK_SECRET),
             header("Content-Type", "application/json"),
             header("Transfer-Encoding", "chunked"),
         ],

@@ -13,9 +13,11 @@ use acr_fanin::config::Home;
 use acr_fanin::store::Store;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use functions_host::{Host, HostError, LogSource, QueueClient, Storage};
+use fan_in::Shard;
+use functions_host::{Host, HostError, LogLine, LogSource, QueueClient, Storage};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use watched::Secrets;
 
 /// The texts that no log and no answer may show.
 pub(crate) const KEY: &str = "canary-function-key";
@@ -74,9 +76,11 @@ impl Stage {
             .extend(other.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let queue = Storage::from_connection_string(&settings["AzureWebJobsStorage"])?;
         let queue = queue.queue(&settings["FANIN_QUEUE"]);
+        let settings = watched::settings(settings);
+        let secrets = Secrets::of(settings.values().map(String::as_str).chain([KEY]));
         let host = Host::builder(env!("CARGO_MANIFEST_DIR")).settings(settings);
         let host = host.key("default", KEY).start().await?;
-        Ok(Running { host, queue })
+        Ok(Running { host, queue, secrets })
     }
 
     /// What Slack has been told, in the order of the alphabet: notices that go out together come in any order.
@@ -86,13 +90,17 @@ impl Stage {
         texts
     }
 
-    /// Every push is decided and told of: no message, and no marker of work in the table.
+    /// Every push is decided and told of: no message, and no marker of work in the table, nor any secret.
     pub(crate) async fn assert_nothing_is_left(&self, running: &Running) {
         assert_eq!(running.queue.count().await.unwrap(), 0, "messages are left");
         assert_eq!(running.queue.poison().count().await.unwrap(), 0, "messages were given up");
         let config =
             acr_fanin::config::load_with_file(&self.settings, "", Some(Home::Functions), None);
         let rows = boot::azure_rows(&config.unwrap()).unwrap();
+        for shard in Shard::all() {
+            let all = rows.range(shard, "", "~", usize::MAX >> 1).await.unwrap();
+            assert_eq!(running.secrets.leak("the table", &format!("{all:?}")), None);
+        }
         let left = Store::new(rows, Default::default()).due(None, usize::MAX).await.unwrap();
         assert_eq!(left, [], "work is left");
     }
@@ -103,6 +111,19 @@ impl Stage {
 pub(crate) struct Running {
     pub(crate) host: Host,
     pub(crate) queue: QueueClient,
+    secrets: Secrets,
+}
+
+/// Whatever was printed so far and whatever the host said of it is looked at.
+impl Drop for Running {
+    fn drop(&mut self) {
+        let problem = |line: &LogLine| match line.source {
+            LogSource::Stdout | LogSource::Stderr => watched::problem(&self.secrets, &line.text),
+            _ => self.secrets.leak("the host's log", &line.text),
+        };
+        let bad: Vec<_> = self.host.logs().iter().filter_map(problem).collect();
+        assert!(bad.is_empty() || std::thread::panicking(), "{bad:#?}");
+    }
 }
 
 impl Running {
@@ -174,7 +195,9 @@ impl Running {
     pub(crate) async fn messages(&self) -> Vec<String> {
         let messages = self.queue.peek(32).await.unwrap();
         let text = |text: &str| String::from_utf8(STANDARD.decode(text).unwrap()).unwrap();
-        messages.iter().map(|message| text(&message.text)).collect()
+        let texts: Vec<_> = messages.iter().map(|message| text(&message.text)).collect();
+        assert_eq!(self.secrets.leak("the queue", &texts.concat()), None);
+        texts
     }
 
     /// What the handler has logged. Every line of it is JSON, whatever happens.

@@ -72,13 +72,13 @@ fn a_handler_ends_with_the_host_that_was_killed() {
     let mut host = Command::new("/bin/sh")
         .args(["-c", "\"$0\" & wait", env!("CARGO_BIN_EXE_acr-fanin")])
         .env_clear()
-        .envs([
+        .envs(watched::settings([
             ("FUNCTIONS_CUSTOMHANDLER_PORT", port.as_str()),
             ("AzureWebJobsStorage", "UseDevelopmentStorage=true"),
             ("WebhookRegions", "westeurope"),
             ("FANIN_QUEUE", "fanin-notify"),
             ("FANIN_SCHEDULE", "0 * * * * *"),
-        ])
+        ]))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
