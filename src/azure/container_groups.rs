@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// <https://learn.microsoft.com/rest/api/container-instances/container-groups>
 const API_VERSION: &str = "2025-09-01";
+/// <https://learn.microsoft.com/rest/api/resources/resource-groups/get>
+const RESOURCES_API_VERSION: &str = "2021-04-01";
 const PROVIDER: &str = "Microsoft.ContainerInstance";
 
 /// Cheap to clone.
@@ -135,6 +137,23 @@ impl ContainerGroups {
             200 => Ok(answer.body["content"].as_str().map(str::to_owned)),
             _ => of_logs(&answer, action),
         }
+    }
+
+    /// Where the resource group is, for groups that do not say where they are to be.
+    ///
+    /// # Errors
+    /// Every [`ArmError`] but `Unknown`.
+    pub async fn location(&self, until: Until) -> Result<String, ArmError> {
+        let action = "Microsoft.Resources/subscriptions/resourceGroups/read";
+        let (subscription, group) = (self.subscription.as_str(), self.resource_group.as_str());
+        let segments = ["subscriptions", subscription, "resourceGroups", group];
+        let url = self.arm.url(&segments, &[("api-version", RESOURCES_API_VERSION)]);
+        let request = Request { method: Method::GET, url, body: None, until, action };
+        let answer = self.arm.call(request).await?;
+        let location = answer.body["location"].as_str().map(str::to_owned);
+        location.ok_or_else(|| {
+            ArmError::later("Azure does not say where the resource group is".to_owned())
+        })
     }
 
     /// Asks how an operation goes. Where its address does not tell, the group does, and `operation` says so from

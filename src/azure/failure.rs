@@ -165,7 +165,8 @@ fn of_code(said: &Said, quoted: &str, after: Option<Duration>, passing: bool) ->
         ));
     }
     let lasting = ["ScopeLocked", "DnsNameLabelInUse", "ReadOnlyDisabledSubscription"];
-    if passing && !lasting.iter().any(|code| said.has(code)) {
+    let lasts = said.code.starts_with("Invalid") || lasting.iter().any(|code| said.has(code));
+    if passing && !lasts {
         return later(format!("Azure does not do it now ({quoted})"));
     }
     ArmError::GiveUp(format!("Azure refuses it ({quoted})"))

@@ -88,7 +88,9 @@ fn from_template(
     }
     let mut document = filled(template, super::PLACEHOLDER, &wanted.image());
     let mut tags = shown.map(|shown| shown["tags"].clone()).unwrap_or_default();
-    lay_over(&mut tags, document.get("tags").unwrap_or(&Value::Object(serde_json::Map::new())));
+    if let Some(own) = document.get("tags") {
+        lay_over(&mut tags, own);
+    }
     document["tags"] = tags;
     set_tag(&mut document, PUSH_TAG, &wanted.mark);
     set_tag(&mut document, TEMPLATE_TAG, hash);
@@ -200,7 +202,7 @@ fn forget_empty_analytics(document: &mut Value) {
     let analytics = document.pointer_mut("/properties/diagnostics/logAnalytics");
     if let Some(analytics) = analytics.and_then(Value::as_object_mut) {
         analytics.retain(|_, value| {
-            *value != Value::from("") && value.as_object().is_none_or(|object| !object.is_empty())
+            value.as_str() != Some("") && value.as_object().is_none_or(|object| !object.is_empty())
         });
     }
 }
