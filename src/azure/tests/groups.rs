@@ -143,6 +143,11 @@ async fn an_answer_that_cannot_be_read_is_asked_for_again() {
     fake.next("GET", "job-1", page(200));
     let unread = groups.get("job-1", soon()).await;
     assert!(matches!(unread, Err(ArmError::Later { .. })), "{unread:?}");
+    for nothing in [Answer::empty(200), Answer::json(200, &json!([]))] {
+        fake.next("GET", "job-1", Fault::Instead(nothing));
+        let unread = groups.get("job-1", soon()).await.unwrap_err();
+        assert_eq!(unread.to_string(), "Azure's answer is no container group");
+    }
     fake.next("GET", "job-1", page(502));
     let gateway = groups.get("job-1", soon()).await.unwrap_err();
     assert_eq!(gateway.to_string(), "Azure is in trouble (HTTP 502)");

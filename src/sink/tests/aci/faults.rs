@@ -91,7 +91,7 @@ async fn a_step_ends_in_time_whatever_azure_does() {
     assert!(matches!(stage.step().await, Attempt::Ongoing { .. }), "signed in by now");
     stage.fake.group("web").finish();
     stage.fake.place(azure_fake::samples::group("web", OLD));
-    stage.step = Duration::from_millis(300);
+    stage.step = Duration::from_secs(1);
     stage.fake.next("GET", GROUP, Fault::Hang);
     assert_eq!(refused(stage.step().await).0, "Azure did not answer in time");
     stage.step = Duration::from_secs(2);

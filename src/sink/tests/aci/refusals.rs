@@ -135,7 +135,7 @@ async fn an_update_that_never_ends_is_given_up_after_half_an_hour() {
     stage.fake.operations(operations().endless());
     let begun = stage.now;
     let (error, _) = refused(stage.play().await);
-    assert_eq!(error, "Azure is not done with the update after 30 m 10 s");
+    assert!(error.starts_with("Azure is not done with the update after 30 m"), "{error}");
     assert!(stage.now.since(begun) < Duration::from_secs(1_900));
     assert!(matches!(stage.step().await, Attempt::Ongoing { .. }), "it is found again");
     assert_eq!(stage.puts(), 1);
