@@ -141,7 +141,9 @@ impl Client {
         body: &str,
     ) -> io::Result<Message> {
         let asked = self.ask(to, method, path, body);
-        tokio::time::timeout(Self::PATIENCE, asked).await.unwrap_or(Err(ErrorKind::TimedOut.into()))
+        tokio::time::timeout(Self::PATIENCE, asked)
+            .await
+            .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
     }
 
     async fn ask(
