@@ -8,7 +8,7 @@ mod notify;
 mod status;
 
 use crate::answer::Answer;
-use crate::api::notify::bell;
+use crate::api::notify::to_message;
 use crate::app::{App, Bells};
 use crate::config::Config;
 use crate::limits::ENVELOPE_MAX;
@@ -110,7 +110,7 @@ async fn dispatch(handler: &Handler, function: &str, body: Result<Vec<u8>, Unrea
     }
 }
 
-/// Messages that tell `Notify` to deliver.
+/// Messages that tell `Notify` what to do.
 fn bell_messages(bells: &Bells) -> impl Iterator<Item = String> + '_ {
-    bells.iter().copied().map(bell)
+    bells.iter().copied().map(to_message)
 }
