@@ -53,9 +53,6 @@ pub const PURGE_MAX: usize = 200;
 
 /// The body of a request for a job.
 pub const JOB_BODY_MAX: usize = 16 * 1024;
-/// Arguments of one job, and characters of one of them.
-pub const JOB_ARGS_MAX: usize = 64;
-pub const JOB_ARG_CHARS_MAX: usize = 4 * 1024;
 /// An `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY_MAX: usize = 255;
 /// What is kept of what a job's container wrote: its end. Azure keeps no more of a container that has ended.

@@ -212,7 +212,10 @@ pub enum Seen {
     /// It is being made, or its container has not ended.
     Going,
     /// With the exit code where it is known, and with what went wrong where it is not.
-    Ended { exit_code: Option<i64>, error: Option<String> },
+    Ended {
+        exit_code: Option<i64>,
+        error: Option<String>,
+    },
 }
 
 /// Why it was not done, by what the caller must do. The sentences are for operators and hold no secret.
@@ -268,8 +271,14 @@ pub struct PushJob<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobProgress {
     /// Ask again after that time.
-    Going { after: Duration, state: String },
-    Ended { succeeded: bool, result: String },
+    Going {
+        after: Duration,
+        state: String,
+    },
+    Ended {
+        succeeded: bool,
+        result: String,
+    },
     /// It was there, and is not kept any more.
     Gone,
 }

@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, Request};
 use crate::api::image_push::{Fallback, image_push};
-use crate::api::{authorize, metrics, status};
+use crate::api::{authorize, jobs, metrics, status};
 use crate::app::{App, Bell, Bells};
 use crate::config::Config;
 use crate::limits::BODY_MAX;
@@ -180,12 +180,23 @@ async fn route(home: &Home, path: &str, request: &Request) -> Answer {
         "/healthz" => metrics::health(app).await,
         "/metrics" => guarded(config, request, || async { metrics::metrics(app) }).await,
         "/api/status" => guarded(config, request, || status::status(app, None, request)).await,
-        _ => match lower.strip_prefix("/api/status/") {
-            Some(push) => {
-                guarded(config, request, || status::status(app, Some(push), request)).await
+        "/api/jobs" => {
+            let begin = || async {
+                let asked = jobs::begin(app, request).await;
+                ring(bells, asked.bells);
+                asked.answer
+            };
+            guarded(config, request, begin).await
+        }
+        _ => {
+            if let Some(push) = lower.strip_prefix("/api/status/") {
+                return guarded(config, request, || status::status(app, Some(push), request)).await;
             }
-            None => Answer::error(404, "there is nothing here; webhooks go to /api/ImagePush"),
-        },
+            if let Some(job) = lower.strip_prefix("/api/jobs/") {
+                return guarded(config, request, || jobs::status(app, Some(job), request)).await;
+            }
+            Answer::error(404, "there is nothing here; webhooks go to /api/ImagePush")
+        }
     }
 }
 

@@ -54,7 +54,8 @@ async fn one(app: &App, event: &Event, fallback: Fallback) -> Pushed {
                 answer =
                     answer.with_header("Location", format!("/api/status/{}", recorded.push.id));
             }
-            let bells = if recorded.ring { vec![Bell::Push(recorded.push.id)] } else { Bells::new() };
+            let bells =
+                if recorded.ring { vec![Bell::Push(recorded.push.id)] } else { Bells::new() };
             Pushed { bells, ..answer.into() }
         }
         Err(_) if mutant::is(Mutant::AckBeforeWrite) => {

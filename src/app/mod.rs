@@ -182,6 +182,16 @@ pub enum Bell {
     Job(JobId),
 }
 
+impl Bell {
+    #[must_use]
+    pub const fn push(self) -> Option<PushId> {
+        match self {
+            Self::Push(id) => Some(id),
+            Self::Job(_) => None,
+        }
+    }
+}
+
 pub type Bells = Vec<Bell>;
 
 impl App {

@@ -4,6 +4,8 @@
 pub(crate) mod envelope;
 mod fan_in_timer;
 mod image_push;
+mod job_status;
+mod jobs;
 mod notify;
 mod status;
 
@@ -55,6 +57,8 @@ pub async fn run(handler: Handler, port: u16) -> std::io::Result<()> {
             .route("/FanInTimer", web::post().to(invoke))
             .route("/Notify", web::post().to(invoke))
             .route("/Status", web::post().to(invoke))
+            .route("/Jobs", web::post().to(invoke))
+            .route("/JobStatus", web::post().to(invoke))
             // The host asks for readiness and health with GET /: any answer will do.
             .default_service(web::to(|| async { HttpResponse::Ok().json(json!({})) }))
     });
@@ -106,6 +110,8 @@ async fn dispatch(handler: &Handler, function: &str, body: Result<Vec<u8>, Unrea
         "ImagePush" => image_push::invoke(handler, &body).await,
         "FanInTimer" => fan_in_timer::invoke(handler).await,
         "Notify" => notify::invoke(handler, &body).await,
+        "Jobs" => jobs::invoke(handler, &body).await,
+        "JobStatus" => job_status::invoke(handler, &body).await,
         _ => status::invoke(handler, &body).await,
     }
 }

@@ -3,11 +3,13 @@
 
 mod app;
 mod conformance;
+mod containers;
 mod counts;
 mod deploys;
 mod functions;
 mod guard;
 mod image_push;
+mod jobs;
 mod protocol;
 mod proxy;
 mod standalone;

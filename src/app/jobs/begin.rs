@@ -29,7 +29,9 @@ pub enum Refusal {
     Unknown,
     #[error("the image of this job is that of a push, so it is started by a sink of type aci-job")]
     NeedsPush,
-    #[error("args: this job takes none; it does with a command and allow_args = true in fanin.toml")]
+    #[error(
+        "args: this job takes none; it does with a command and allow_args = true in fanin.toml"
+    )]
     TakesNoArgs,
     #[error("Idempotency-Key: it was used for another request; use a new one")]
     KeyOfAnother,
@@ -58,9 +60,7 @@ impl Jobs {
         let first = definitions.first().ok_or(Refusal::NoDefinitions)?;
         let definition = match &wish.definition {
             None => first,
-            Some(name) => {
-                definitions.iter().find(|d| d.name == *name).ok_or(Refusal::Unknown)?
-            }
+            Some(name) => definitions.iter().find(|d| d.name == *name).ok_or(Refusal::Unknown)?,
         };
         let image = definition.image.as_deref().ok_or(Refusal::NeedsPush)?;
         if !wish.args.is_empty() && !definition.takes_args {
@@ -95,7 +95,8 @@ impl Jobs {
             push.to_string(),
             [subscription.to_ascii_lowercase(), resource_group.to_ascii_lowercase()],
         );
-        let parts = [push.as_bytes(), definition.as_bytes(), place[0].as_bytes(), place[1].as_bytes()];
+        let parts =
+            [push.as_bytes(), definition.as_bytes(), place[0].as_bytes(), place[1].as_bytes()];
         let id = JobId(self.key().await?.name("push", &parts));
         if begun {
             return Ok(id);

@@ -34,7 +34,8 @@ impl Jobs {
         let before = claimed.value.clone();
         let (after, log) = self.step(before.clone(), window).await;
         tell(&before, &after);
-        let after = Job { lease: None, error: after.error.map(|e| cut(&e, TEXT_CHARS_MAX)), ..after };
+        let after =
+            Job { lease: None, error: after.error.map(|e| cut(&e, TEXT_CHARS_MAX)), ..after };
         if let Err(error) = self.write_down(&claimed, &after, log.as_deref()).await {
             tracing::error!(job = %id, %error, "the result of a step is lost; the job is looked at again");
         }
@@ -101,7 +102,9 @@ impl Jobs {
 
     fn not_started(&self, mut job: Job, trouble: Trouble, now: Timestamp) -> Job {
         match trouble {
-            Trouble::GiveUp { error } => return ended(job, JobState::Failed, None, Some(error), now),
+            Trouble::GiveUp { error } => {
+                return ended(job, JobState::Failed, None, Some(error), now);
+            }
             Trouble::Later { error, after } => {
                 job = later(job, error, after.unwrap_or_default(), now);
                 job.state = JobState::Queued;
