@@ -145,10 +145,11 @@ fn document(definition: &JobConfig, order: Order<'_>, location: &str) -> Value {
     if !command.is_empty() {
         container["command"] = json!(command);
     }
-    let variable = |(name, value): &(String, crate::secret::Secret)| json!({ "name": name, "secureValue": value.expose() });
-    let environment: Vec<Value> = definition.environment.iter().map(variable).collect();
-    if !environment.is_empty() {
-        container["environmentVariables"] = json!(environment);
+    if !definition.environment.is_empty() {
+        let variables = definition.environment.iter();
+        let variables =
+            variables.map(|(name, value)| json!({ "name": name, "secureValue": value.expose() }));
+        container["environmentVariables"] = variables.collect();
     }
     let mut document = json!({
         "location": location,

@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 /// Whoever is told that there is something to do for a job has so long until somebody is told again.
 const HOLD: Duration = Duration::from_secs(30);
 /// A sink asks again how its job goes after this time, at the least and at the most.
-const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 
 /// What the settings say of a job, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +140,8 @@ impl RunsJobs for Jobs {
             });
         }
         let (least, most) = ASK_AGAIN;
-        let after = job.due().unwrap_or(Timestamp::ZERO).since(self.parts.store.now());
+        let next = job.next_at.filter(|_| job.lease.is_none()).unwrap_or(Timestamp::ZERO);
+        let after = next.since(self.parts.store.now());
         let state = match &job.error {
             Some(error) => format!("job {}: {error}", job.state.as_str()),
             None => format!("job {}", job.state.as_str()),

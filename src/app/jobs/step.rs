@@ -16,7 +16,7 @@ const DELETE_WITHIN: Duration = Duration::from_secs(7 * 86_400);
 /// The pauses after failures in a row; the last one from then on.
 const PAUSES_SECONDS: [u64; 7] = [10, 30, 60, 120, 300, 600, 1_800];
 /// A container is looked at after this time, and less often the longer it runs.
-const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 /// Azure may not find for a moment what it has just made: so often it must be absent to be gone.
 const GONE_AFTER: u32 = 3;
 
@@ -221,7 +221,7 @@ fn reason(trouble: Trouble) -> (String, Duration) {
 /// It runs, as far as we see: it is looked at again.
 fn going(job: Job, now: Timestamp) -> Job {
     let (least, most) = LOOK_AGAIN;
-    let again = (now.since(job.created) / 20).clamp(least, most);
+    let again = (now.since(job.created) / 10).clamp(least, most);
     Job {
         state: JobState::Running,
         next_at: Some(now + again),
