@@ -425,7 +425,7 @@ async fn the_job_of_a_push_tells_how_it_goes_and_how_it_ended() {
     let running = run(true).await;
     assert!(
         matches!(&running, JobProgress::Going { after, state }
-            if state == "job running" && *after == 10 * SECOND),
+            if state == "job running" && *after == 6 * SECOND),
         "{running:?}"
     );
     yard.fleet.ends(4);

@@ -13,5 +13,6 @@ mod jobs;
 mod protocol;
 mod proxy;
 mod standalone;
+mod standalone_jobs;
 mod support;
 mod world;
