@@ -4,6 +4,8 @@ use acr_fanin::ports::{Containers, Group, Order, Seen, Trouble, Window};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// What happens to a call.
 #[derive(Clone, Debug)]
@@ -14,6 +16,8 @@ pub(crate) enum Fate {
     Unheard,
     /// It is done, and the caller is gone before he hears of it.
     NeverEnds,
+    /// It is done, and he hears of it when he is told to go on.
+    Waits(Arc<Notify>),
 }
 
 #[derive(Clone, Debug)]
@@ -86,6 +90,8 @@ impl Fleet {
         call: &'static str,
         act: impl FnOnce(&mut State) -> T + Send,
     ) -> Result<T, Trouble> {
+        // Others may come in between.
+        tokio::task::yield_now().await;
         let (fate, done) = {
             let mut state = self.state();
             let fate = state.fates.get_mut(call).and_then(VecDeque::pop_front);
@@ -98,6 +104,10 @@ impl Fleet {
             None | Some(Fate::Fails(_)) => Ok(done),
             Some(Fate::Unheard) => Err(Trouble::Unknown { error: "no answer".to_owned() }),
             Some(Fate::NeverEnds) => std::future::pending().await,
+            Some(Fate::Waits(go_on)) => {
+                go_on.notified().await;
+                Ok(done)
+            }
         }
     }
 }
@@ -106,6 +116,10 @@ impl Fleet {
 impl Containers for Fleet {
     async fn create(&self, group: &Group, order: Order<'_>, window: Window) -> Result<(), Trouble> {
         assert!(window.send < window.answer);
+        if Instant::now() >= window.send {
+            let error = "there was no time left to ask Azure".to_owned();
+            return Err(Trouble::Later { error, after: None });
+        }
         self.call("create", |state| {
             let line = [order.definition, order.image].into_iter().map(str::to_owned);
             let line: Vec<String> = line.chain(order.args.iter().cloned()).collect();

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -239,6 +240,30 @@ async fn a_process_that_dies_before_azure_answers_does_not_start_a_second_contai
     assert_eq!(yard.state(id).await, JobState::Starting, "the lease has not run out");
     yard.run_for(2 * MINUTE).await;
     assert_eq!(yard.state(id).await, JobState::Running);
+    assert_eq!(yard.fleet.changes().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_lost_his_lease_makes_nothing_and_writes_nothing() {
+    let yard = Yard::new();
+    let id = yard.begin(None).await;
+    let go_on = Arc::new(Notify::new());
+    yard.fleet.will("look", Fate::Waits(Arc::clone(&go_on)));
+    // He has seen that there is no group, and then he stalls.
+    let stalled = yard.app.answer(Bell::Job(id));
+    let other = async {
+        while yard.state(id).await != JobState::Starting {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::advance(2 * MINUTE).await;
+        yard.run_for(2 * MINUTE).await;
+        assert_eq!((yard.state(id).await, yard.fleet.count()), (JobState::Running, 1));
+        go_on.notify_one();
+    };
+    let (stalled, ()) = tokio::join!(stalled, other);
+    stalled.unwrap();
+    let job = yard.job(id).await;
+    assert_eq!((job.state, job.error), (JobState::Running, None));
     assert_eq!(yard.fleet.changes().len(), 1);
 }
 

@@ -91,12 +91,17 @@ struct Stage {
 
 impl Stage {
     async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    async fn start_with(other: &[(&'static str, &'static str)]) -> Self {
         let (folder, azure, slack) =
             (tempfile::tempdir().unwrap(), Fake::start().await, Receiver::start());
         let settings = settings(folder.path(), &azure, &slack);
         let mut settings: Vec<(&str, &str)> =
             settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         settings.push(("WebhookRegions", "westeurope"));
+        settings.extend(other);
         let server = Standalone::start(folder.path(), &settings);
         Self { azure, slack, server, _folder: folder }
     }
@@ -181,7 +186,8 @@ async fn a_push_starts_its_job_and_slack_hears_how_it_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_of_azure_that_is_lost_starts_no_second_container() {
-    let stage = Stage::start().await;
+    // It is looked for after four times that.
+    let stage = Stage::start_with(&[("FANIN_SINK_TIMEOUT", "2s")]).await;
     stage.azure.image_behaves("report", Behaviour::exits(0, 1));
     stage.azure.next("PUT", "fanin-", Fault::AcceptThenReset);
     let asked = stage.ask(None, &json!({})).await;
