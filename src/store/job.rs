@@ -127,7 +127,7 @@ struct GroupDoc {
     name: String,
 }
 
-pub(super) fn write(job: &Job) -> Result<String, StoreError> {
+pub(crate) fn write(job: &Job) -> Result<String, StoreError> {
     let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
     to_json(&JobDoc {
         definition: job.definition.clone(),
@@ -154,7 +154,7 @@ pub(super) fn write(job: &Job) -> Result<String, StoreError> {
     })
 }
 
-pub(super) fn read(id: JobId, doc: &str) -> Result<Job, StoreError> {
+pub(crate) fn read(id: JobId, doc: &str) -> Result<Job, StoreError> {
     let doc: JobDoc = serde_json::from_str(doc).map_err(|_| broken("not the JSON of a job"))?;
     let at = |millis: Option<i64>| millis.map(Timestamp::from_millis);
     let GroupDoc { subscription, resource_group, name } = doc.group;

@@ -30,8 +30,8 @@ impl Store {
     /// The key that names of jobs are made under; `fresh` becomes it when there is none yet.
     ///
     /// # Errors
-    /// As [`Rows::write`](crate::ports::Rows::write), but never a conflict; [`StoreError::Broken`] when it cannot
-    /// be read.
+    /// [`StoreError::Conflict`] when somebody else's has come in between, which the next try finds; else as
+    /// [`Rows::write`](crate::ports::Rows::write).
     pub async fn key_of_names(&self, fresh: &Key) -> Result<Key, StoreError> {
         let shard = Shard::of(0);
         if let Some(row) = self.rows.get(shard, KEY).await? {
@@ -39,17 +39,8 @@ impl Store {
             return Key::read(&row.doc).ok_or_else(broken);
         }
         let insert = Op::Insert { key: KEY.to_owned(), doc: fresh.write() };
-        match self.rows.write(shard, vec![insert]).await {
-            Ok(_) => Ok(fresh.clone()),
-            // Somebody else's is there now.
-            Err(StoreError::Conflict) => {
-                let row = self.rows.get(shard, KEY).await?;
-                row.and_then(|row| Key::read(&row.doc)).ok_or(StoreError::Broken(
-                    "the key of the jobs' names comes and goes".to_owned(),
-                ))
-            }
-            Err(error) => Err(error),
-        }
+        self.rows.write(shard, vec![insert]).await?;
+        Ok(fresh.clone())
     }
 
     /// # Errors

@@ -24,7 +24,7 @@
 
 pub mod azure_table;
 mod guard;
-mod job;
+pub(crate) mod job;
 mod jobs;
 pub(crate) mod marks;
 pub mod memory;

@@ -215,6 +215,8 @@ fn invoke_all(folder: &Path, settings: &[(&'static str, String)]) {
         ("/ImagePush", invocation("POST", Some("{"))),
         ("/ImagePush", invocation("GET", None)),
         ("/Status", invocation("GET", None)),
+        ("/Jobs", invocation("POST", Some("{}"))),
+        ("/JobStatus", invocation("GET", None)),
         ("/FanInTimer", json!({ "Data": { "timer": {} } }).to_string()),
         ("/Notify", json!({ "Data": { "msg": format!("\"{key}\"") } }).to_string()),
         ("/ImagePush", key.to_owned()),

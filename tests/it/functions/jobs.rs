@@ -57,7 +57,7 @@ async fn a_job_goes_through_the_queue_and_whoever_knows_its_id_may_look() {
     let (id, status) = (asked.json()["id"].clone(), asked.headers["location"].clone());
     assert_eq!(asked.status, 202);
     let bell = json!({ "job": id }).to_string();
-    assert_eq!(yard.running.messages().await, [bell.clone()]);
+    assert_eq!(yard.running.messages().await, std::slice::from_ref(&bell));
     let queued = yard.look(&status).await;
     assert_eq!((queued.status, queued.json()["state"].as_str()), (202, Some("queued")));
     assert!(yard.azure.requests().is_empty(), "nothing is done before the message");
