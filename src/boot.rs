@@ -1,9 +1,11 @@
 //! The composition root: the only place that names the parts the use cases work with.
 
+use crate::app::jobs::{self, Definition, Jobs};
 use crate::app::{App, Parts};
+use crate::azure::JobGroups;
 use crate::clock;
-use crate::config::Config;
-use crate::ports::Rows;
+use crate::config::{Config, JobConfig, JobImage};
+use crate::ports::{Rows, RunsJobs};
 use crate::sink;
 use crate::store::Store;
 use crate::store::azure_table::AzureTable;
@@ -18,16 +20,40 @@ use std::sync::Arc;
 /// # Errors
 /// When a sink cannot be made, such as without any certificate authority on the machine.
 pub fn app(config: &Config, rows: Arc<dyn Rows>) -> anyhow::Result<App> {
-    let sinks = sink::build(&config.sinks, config.sink_timeout, &config.azure);
+    let store = Store::new(rows, config.policy.regions.clone());
+    let jobs = Arc::new(Jobs::new(jobs::Parts {
+        store: store.clone(),
+        containers: Arc::new(JobGroups::new(&config.azure, config.jobs.clone())?),
+        definitions: config.jobs.iter().map(definition).collect(),
+        timeout: config.sink_timeout,
+    }));
+    let runs: Arc<dyn RunsJobs> = Arc::<Jobs>::clone(&jobs);
+    let sinks = sink::build(&config.sinks, config.sink_timeout, &config.azure, &runs);
     let sinks = sinks.map_err(|why| anyhow!(why))?;
-    Ok(App::new(Parts {
-        store: Store::new(rows, config.policy.regions.clone()),
+    let app = App::new(Parts {
+        store,
         policy: config.policy.clone(),
         retry: config.retry.clone(),
         sink_timeout: config.sink_timeout,
         retention: config.retention,
         sinks,
-    }))
+    });
+    Ok(app.with_jobs(jobs))
+}
+
+fn definition(job: &JobConfig) -> Definition {
+    Definition {
+        name: job.name.clone(),
+        image: match &job.image {
+            JobImage::Fixed(image) => Some(image.clone()),
+            JobImage::Pushed => None,
+        },
+        // Without a command the first argument would be one.
+        takes_args: job.allow_args && !job.command.is_empty(),
+        ttl: job.ttl,
+        subscription: job.subscription.clone(),
+        resource_group: job.resource_group.clone(),
+    }
 }
 
 /// The rows of the Functions home: Azure Table Storage. That it is away is no reason not to start.

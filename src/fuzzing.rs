@@ -3,9 +3,9 @@
 
 use crate::answer::{Answer, Request};
 use crate::functions::envelope;
-use crate::ports::{Parcel, StoreError};
+use crate::ports::{JobId, Parcel, StoreError};
 use crate::sink::{slack, teams};
-use crate::store::{Mark, marks, row};
+use crate::store::{Job, Mark, job, marks, row};
 use fan_in::Family;
 use serde_json::Value;
 
@@ -53,6 +53,20 @@ pub fn read_marks(doc: &str) -> Result<Vec<Mark>, StoreError> {
 /// When they cannot be written.
 pub fn write_marks(marks: &[Mark]) -> Result<String, StoreError> {
     marks::write_marks(marks)
+}
+
+/// A row `j:…`, of the job with this id.
+///
+/// # Errors
+/// When it is none.
+pub fn read_job(id: JobId, doc: &str) -> Result<Job, StoreError> {
+    job::read(id, doc)
+}
+
+/// # Errors
+/// When it cannot be written.
+pub fn write_job(job: &Job) -> Result<String, StoreError> {
+    job::write(job)
 }
 
 /// The body that Slack gets.

@@ -1,7 +1,9 @@
 //! Names made from outside text: always hashes, so that no text of a caller stands in a key, a filter or a URL.
 
 use fan_in::{ContentId, Digest, EventId, Image, Registry, Repository, Shard, Tag};
+use hmac::{Hmac, Mac};
 use sha2::{Digest as _, Sha256};
+use std::fmt;
 
 fn hash(kind: &str, parts: &[&str]) -> [u8; 16] {
     let mut sha = Sha256::new();
@@ -75,4 +77,108 @@ pub fn part(part: &str) -> String {
 #[must_use]
 pub fn digest(repository: &Repository, digest: &Digest) -> String {
     format!("i:{}", hex(hash("digest", &[repository.as_str(), digest.as_str()])))
+}
+
+/// What one request asks for, to tell it from another one.
+#[must_use]
+pub fn request(definition: &str, args: &[String]) -> String {
+    let parts: Vec<&str> =
+        [definition].into_iter().chain(args.iter().map(String::as_str)).collect();
+    hex(hash("request", &parts))
+}
+
+/// Bytes that nobody can guess.
+///
+/// # Errors
+/// When the machine has none to give.
+pub fn random() -> Result<[u8; 32], getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Makes names that nobody can derive who does not have it.
+#[derive(Clone)]
+pub struct Key([u8; 32]);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[key]")
+    }
+}
+
+impl Key {
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// As [`Key::write`] writes it.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let (high, low) = text.split_at_checked(32)?;
+        let half = |text: &str| u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes);
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(&half(high)?);
+        bytes[16..].copy_from_slice(&half(low)?);
+        (text.len() == 64).then_some(Self(bytes))
+    }
+
+    /// 64 hexadecimal digits, for the store.
+    #[must_use]
+    pub fn write(&self) -> String {
+        let (mut high, mut low) = ([0; 16], [0; 16]);
+        high.copy_from_slice(&self.0[..16]);
+        low.copy_from_slice(&self.0[16..]);
+        hex(high) + &hex(low)
+    }
+
+    /// The same for the same parts; parts that are cut differently are other parts.
+    #[must_use]
+    pub fn name(&self, kind: &str, parts: &[&[u8]]) -> [u8; 16] {
+        // A key of a whole block, as an HMAC would make of ours.
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&self.0);
+        let mut mac = <Hmac<Sha256> as Mac>::new((&block).into());
+        for part in [kind.as_bytes()].iter().chain(parts) {
+            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(part);
+        }
+        let full: [u8; 32] = mac.finalize().into_bytes().into();
+        let mut short = [0; 16];
+        short.copy_from_slice(&full[..16]);
+        short
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_reads_back_what_it_writes_and_shows_nothing() {
+        let key = Key::new(random().unwrap());
+        let text = key.write();
+        assert_eq!(Key::read(&text).unwrap().write(), text);
+        assert_eq!(format!("{key:?}"), "[key]");
+        for odd in ["", "0", &text[1..], &format!("{text}0"), &text.replace(&text[..1], "ü")] {
+            assert!(Key::read(odd).is_none(), "{odd}");
+        }
+        assert_ne!(random().unwrap(), random().unwrap());
+    }
+
+    #[test]
+    fn names_differ_by_key_kind_and_parts() {
+        let (one, two) = (Key::new([1; 32]), Key::new([2; 32]));
+        let name = one.name("push", &[b"ab", b"c"]);
+        assert_eq!(name, one.name("push", &[b"ab", b"c"]));
+        for other in [
+            two.name("push", &[b"ab", b"c"]),
+            one.name("request", &[b"ab", b"c"]),
+            one.name("push", &[b"a", b"bc"]),
+            one.name("push", &[b"abc"]),
+        ] {
+            assert_ne!(name, other);
+        }
+    }
 }

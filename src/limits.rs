@@ -51,6 +51,13 @@ pub const SWEEP_MAX: usize = 500;
 /// Expired pushes that are read in one go, in all shards together.
 pub const PURGE_MAX: usize = 200;
 
+/// The body of a request for a job.
+pub const JOB_BODY_MAX: usize = 16 * 1024;
+/// An `Idempotency-Key`.
+pub const IDEMPOTENCY_KEY_MAX: usize = 255;
+/// What is kept of what a job's container wrote: its end. Azure keeps no more of a container that has ended.
+pub const JOB_LOG_MAX: usize = 16 * 1024;
+
 /// What is read of a sink's answer.
 pub const SINK_ANSWER_MAX: usize = 64 * 1024;
 
@@ -73,4 +80,28 @@ pub const OPERATION_WITHIN: Duration = Duration::from_secs(30 * 60);
 #[must_use]
 pub fn cut(text: &str, chars_max: usize) -> String {
     text.chars().take(chars_max).collect()
+}
+
+/// The end of a text: whole characters of at most so many bytes.
+#[must_use]
+pub fn tail(text: &str, bytes_max: usize) -> &str {
+    let mut start = text.len().saturating_sub(bytes_max);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_begins_with_a_whole_character() {
+        assert_eq!(tail("abc", 2), "bc");
+        assert_eq!(tail("abc", 9), "abc");
+        assert_eq!(tail("aüb", 2), "b");
+        assert_eq!(tail("aüb", 3), "üb");
+        assert_eq!(tail("", 0), "");
+    }
 }

@@ -2,8 +2,10 @@
 //! sinks one for each kind, and the tests put faults into all of them.
 
 use async_trait::async_trait;
-use fan_in::{Attempt, Claim, Image, Notice, Push, Shard, Timestamp};
+use fan_in::{Attempt, Claim, Image, Notice, Push, PushId, Shard, Timestamp};
 use std::fmt;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// A row's version: what a conditional write compares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,4 +147,148 @@ pub trait Sink: Send + Sync + fmt::Debug {
     /// next step finds in its claim what this one left. A step may be lost, and its place is taken by another
     /// that begins where it began.
     async fn deliver(&self, parcel: Parcel<'_>) -> Attempt;
+}
+
+/// Names one job for ever: where it is kept, and where its caller asks for it. It is made under a key that stands
+/// in the store alone, so that nobody can derive it. Written as 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub [u8; 16]);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl JobId {
+    pub const DIGITS: usize = 32;
+
+    /// None when the text is not one that `Display` writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != Self::DIGITS || !text.bytes().all(hex) {
+            return None;
+        }
+        Some(Self(u128::from_str_radix(text, 16).ok()?.to_be_bytes()))
+    }
+
+    /// Its first digit.
+    #[must_use]
+    pub const fn shard(self) -> Shard {
+        Shard::of(self.0[0] >> 4)
+    }
+}
+
+/// The container group of one job. It is kept with the job, so that it is found after the settings have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    pub subscription: String,
+    pub resource_group: String,
+    pub name: String,
+}
+
+/// What is to run in it. All else is in the settings, under the definition's name.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    pub definition: &'a str,
+    pub image: &'a str,
+    /// They follow the definition's command.
+    pub args: &'a [String],
+}
+
+/// How long a call may take. A change is not sent any more after a time that is earlier than the one by which its
+/// answer has to be there.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    pub send: Instant,
+    pub answer: Instant,
+}
+
+/// How a job's container group is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    Absent,
+    /// It is being made, or its container has not ended.
+    Going,
+    /// With the exit code where it is known, and with what went wrong where it is not.
+    Ended {
+        exit_code: Option<i64>,
+        error: Option<String>,
+    },
+}
+
+/// Why it was not done, by what the caller must do. The sentences are for operators and hold no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing was done: another time it may be.
+    Later { error: String, after: Option<Duration> },
+    /// No answer came: it may be done or not. Look before doing it again.
+    Unknown { error: String },
+    /// No later try can succeed before somebody changes something.
+    GiveUp { error: String },
+}
+
+/// Where jobs run. Nothing tries again by itself.
+#[async_trait]
+pub trait Containers: Send + Sync + fmt::Debug {
+    /// Makes the group. It must not be there: one that is would be started anew.
+    ///
+    /// # Errors
+    /// Every [`Trouble`].
+    async fn create(&self, group: &Group, order: Order<'_>, window: Window) -> Result<(), Trouble>;
+
+    /// # Errors
+    /// Every [`Trouble`] but `Unknown`.
+    async fn look(&self, group: &Group, window: Window) -> Result<Seen, Trouble>;
+
+    /// The end of what the container has written, or None while there is nothing to read.
+    ///
+    /// # Errors
+    /// Every [`Trouble`] but `Unknown`.
+    async fn log(&self, group: &Group, window: Window) -> Result<Option<String>, Trouble>;
+
+    /// Begins to delete the group; one that is not there is as good as deleted.
+    ///
+    /// # Errors
+    /// Every [`Trouble`].
+    async fn delete(&self, group: &Group, window: Window) -> Result<(), Trouble>;
+}
+
+/// A job that is to run because of a push: one for each push, definition and place, however often it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct PushJob<'a> {
+    pub push: PushId,
+    pub definition: &'a str,
+    pub subscription: &'a str,
+    pub resource_group: &'a str,
+    pub image: &'a str,
+    /// The job has been asked for before, so that it is never begun again.
+    pub begun: bool,
+}
+
+/// How it goes with the job of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobProgress {
+    /// Ask again after that time.
+    Going {
+        after: Duration,
+        state: String,
+    },
+    Ended {
+        succeeded: bool,
+        result: String,
+    },
+    /// It was there, and is not kept any more.
+    Gone,
+}
+
+/// Who runs jobs, as a sink sees it.
+#[async_trait]
+pub trait RunsJobs: Send + Sync + fmt::Debug {
+    /// Sees to it that the job is started, once, and goes on.
+    ///
+    /// # Errors
+    /// [`StoreError`]: whether the job is started is not known, and asking again does no harm.
+    async fn run(&self, job: PushJob<'_>) -> Result<JobProgress, StoreError>;
 }

@@ -2,14 +2,13 @@
 
 use crate::answer::{Answer, Request};
 use crate::api::image_push::{Fallback, image_push};
-use crate::api::{authorize, metrics, status};
-use crate::app::App;
+use crate::api::{authorize, jobs, metrics, status};
+use crate::app::{App, Bell, Bells};
 use crate::config::Config;
 use crate::limits::BODY_MAX;
 use crate::server::{self, BROKEN_OFF, Unread};
 use actix_web::dev::ServerHandle;
 use actix_web::{HttpRequest, HttpResponse, HttpServer, web};
-use fan_in::PushId;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 const TICK_EVERY: Duration = Duration::from_secs(1);
-/// Pushes that are delivered side by side; what one sink may have of that is less.
+/// Bells that are answered side by side; what one sink may have of that is less.
 const DELIVERIES_MAX: usize = 512;
 /// How long a stop waits for what is under way.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -28,7 +27,7 @@ const BODY_WITHIN: Duration = Duration::from_secs(10);
 struct Home {
     app: Arc<App>,
     config: Config,
-    bells: mpsc::UnboundedSender<PushId>,
+    bells: mpsc::UnboundedSender<Bell>,
 }
 
 /// A server that runs.
@@ -51,7 +50,7 @@ impl Running {
         let address = listener.local_addr()?;
         let (bells, rung) = mpsc::unbounded_channel();
         let under_way = Arc::new(Semaphore::new(DELIVERIES_MAX));
-        let deliverer = tokio::spawn(deliver_all(Arc::clone(&app), rung, Arc::clone(&under_way)));
+        let deliverer = tokio::spawn(answer_all(Arc::clone(&app), rung, Arc::clone(&under_way)));
         let ticker = tokio::spawn(tick_forever(Arc::clone(&app), bells.clone()));
         let home = web::Data::new(Home { app, config, bells });
         let server = HttpServer::new(move || {
@@ -91,24 +90,24 @@ impl Running {
     }
 }
 
-async fn deliver_all(
+async fn answer_all(
     app: Arc<App>,
-    mut rung: mpsc::UnboundedReceiver<PushId>,
+    mut rung: mpsc::UnboundedReceiver<Bell>,
     under_way: Arc<Semaphore>,
 ) {
-    while let Some(push) = rung.recv().await {
+    while let Some(bell) = rung.recv().await {
         let Ok(permit) = Arc::clone(&under_way).acquire_owned().await else { return };
         let app = Arc::clone(&app);
         tokio::spawn(async move {
-            if let Err(error) = app.deliver(push).await {
-                tracing::warn!(%push, %error, "deliveries could not begin; the timer begins them");
+            if let Err(error) = app.answer(bell).await {
+                tracing::warn!(?bell, %error, "a bell could not be answered; the timer rings again");
             }
             drop(permit);
         });
     }
 }
 
-async fn tick_forever(app: Arc<App>, bells: mpsc::UnboundedSender<PushId>) {
+async fn tick_forever(app: Arc<App>, bells: mpsc::UnboundedSender<Bell>) {
     let mut ticks = tokio::time::interval(TICK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -120,9 +119,9 @@ async fn tick_forever(app: Arc<App>, bells: mpsc::UnboundedSender<PushId>) {
     }
 }
 
-fn ring(bells: &mpsc::UnboundedSender<PushId>, pushes: Vec<PushId>) {
+fn ring(bells: &mpsc::UnboundedSender<Bell>, rung: Bells) {
     // When we are stopping nobody listens any more: the timer of the next start finds what was not rung.
-    pushes.into_iter().map(|push| bells.send(push)).take_while(Result::is_ok).for_each(drop);
+    rung.into_iter().map(|bell| bells.send(bell)).take_while(Result::is_ok).for_each(drop);
 }
 
 async fn serve(
@@ -181,12 +180,23 @@ async fn route(home: &Home, path: &str, request: &Request) -> Answer {
         "/healthz" => metrics::health(app).await,
         "/metrics" => guarded(config, request, || async { metrics::metrics(app) }).await,
         "/api/status" => guarded(config, request, || status::status(app, None, request)).await,
-        _ => match lower.strip_prefix("/api/status/") {
-            Some(push) => {
-                guarded(config, request, || status::status(app, Some(push), request)).await
+        "/api/jobs" => {
+            let begin = || async {
+                let asked = jobs::begin(app, request).await;
+                ring(bells, asked.bells);
+                asked.answer
+            };
+            guarded(config, request, begin).await
+        }
+        _ => {
+            if let Some(push) = lower.strip_prefix("/api/status/") {
+                return guarded(config, request, || status::status(app, Some(push), request)).await;
             }
-            None => Answer::error(404, "there is nothing here; webhooks go to /api/ImagePush"),
-        },
+            if let Some(job) = lower.strip_prefix("/api/jobs/") {
+                return guarded(config, request, || jobs::status(app, Some(job), request)).await;
+            }
+            Answer::error(404, "there is nothing here; webhooks go to /api/ImagePush")
+        }
     }
 }
 

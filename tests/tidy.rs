@@ -15,7 +15,7 @@ const NOT_OURS: [&str; 3] = ["target", "node_modules", "Cargo.lock"];
 const ARROWS: [(&str, &[&str]); 21] = [
     ("main", &["cli"]),
     ("cli", &["boot", "clock", "config", "functions", "standalone", "store", "telemetry"]),
-    ("boot", &["app", "clock", "config", "ports", "sink", "store"]),
+    ("boot", &["app", "azure", "clock", "config", "ports", "sink", "store"]),
     ("functions", &["answer", "api", "app", "config", "limits", "server"]),
     ("standalone", &["answer", "api", "app", "config", "limits", "server"]),
     ("server", &["answer"]),
@@ -24,7 +24,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("intake", &["answer", "clock", "limits", "secret"]),
     ("store", &["azure", "clock", "config", "keys", "limits", "ports"]),
     ("sink", &["azure", "clock", "config", "limits", "ports", "retry_after", "secret"]),
-    ("azure", &["clock", "config", "limits", "retry_after", "secret"]),
+    ("azure", &["clock", "config", "limits", "ports", "retry_after", "secret"]),
     ("config", &["intake", "limits", "secret"]),
     ("answer", &[]),
     ("clock", &[]),
@@ -288,7 +288,7 @@ fn the_function_folders_are_the_routes_of_the_handler() {
 
 #[test]
 fn the_bindings_are_those_that_the_code_uses() {
-    let expected: [(&str, &[Binding<'_>]); 4] = [
+    let expected: [(&str, &[Binding<'_>]); 6] = [
         (
             "ImagePush",
             &[("req", "httpTrigger", "in"), ("res", "http", "out"), ("bells", "queue", "out")],
@@ -296,6 +296,11 @@ fn the_bindings_are_those_that_the_code_uses() {
         ("FanInTimer", &[("timer", "timerTrigger", "in"), ("bells", "queue", "out")]),
         ("Notify", &[("msg", "queueTrigger", "in")]),
         ("Status", &[("req", "httpTrigger", "in"), ("res", "http", "out")]),
+        (
+            "Jobs",
+            &[("req", "httpTrigger", "in"), ("res", "http", "out"), ("bells", "queue", "out")],
+        ),
+        ("JobStatus", &[("req", "httpTrigger", "in"), ("res", "http", "out")]),
     ];
     assert_eq!(functions(), expected.iter().map(|(name, _)| (*name).to_owned()).collect());
     for (function, wanted) in expected {
@@ -311,7 +316,9 @@ fn the_bindings_are_those_that_the_code_uses() {
                 assert_eq!(binding["connection"], "AzureWebJobsStorage", "{function}");
             }
             if binding["type"] == "httpTrigger" {
-                assert_eq!(binding["authLevel"], "function", "{function}");
+                // Nobody can guess the id of a job.
+                let level = if function == "JobStatus" { "anonymous" } else { "function" };
+                assert_eq!(binding["authLevel"], level, "{function}");
             }
         }
     }
@@ -322,6 +329,15 @@ fn the_bindings_are_those_that_the_code_uses() {
     assert_eq!(
         (&first("Status")["methods"], &first("Status")["route"]),
         (&json!(["get"]), &json!("status/{push?}"))
+    );
+    assert_eq!(
+        (&first("Jobs")["methods"], &first("Jobs")["route"]),
+        (&json!(["post"]), &json!("jobs"))
+    );
+    assert_eq!(
+        (&first("JobStatus")["methods"], &first("JobStatus")["route"]),
+        (&json!(["get"]), &json!("jobs/{job?}")),
+        "one route in two folders, since one folder cannot have both levels of authority"
     );
     assert_eq!(first("FanInTimer")["schedule"], "%FANIN_SCHEDULE%");
 }

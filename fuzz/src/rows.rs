@@ -1,7 +1,8 @@
 //! Rows of the store: whoever reaches it can write into it.
 
 use acr_fanin::api::status::PushView;
-use acr_fanin::fuzzing::{read_family, read_marks, write_family, write_marks};
+use acr_fanin::fuzzing::{read_family, read_job, read_marks, write_family, write_job, write_marks};
+use acr_fanin::ports::JobId;
 use fan_in::push::Channels;
 use fan_in::{
     Arrival, Attempt, Claim, Correlation, Delivery, Family, Older, Policy, Push, RegionSet, Report,
@@ -17,6 +18,16 @@ pub fn row_decode(row: &[u8]) {
         for now in [i64::MIN, 0, family.newest.deadline.as_millis(), i64::MAX] {
             work(&family.newest, Timestamp::from_millis(now));
             arrive(&family, Timestamp::from_millis(now));
+        }
+    }
+    let id = JobId([0xab; 16]);
+    if let Ok(job) = read_job(id, row) {
+        let again = write_job(&job).expect("what was read can be written");
+        assert_eq!(read_job(id, &again).expect("and be read again"), job);
+        if let Some(due) = job.due() {
+            // Whoever is told of it when it is due finds something to do, unless it is held for somebody else.
+            let later = due.max(job.next_at.unwrap_or(due));
+            assert!(job.is_claimable(later));
         }
     }
     if let Ok(marks) = read_marks(row) {

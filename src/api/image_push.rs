@@ -1,7 +1,7 @@
 //! `/api/ImagePush`: takes a webhook, records the arrivals in it, decides at once when one was the last.
 
 use crate::answer::{Answer, Request};
-use crate::app::{App, Bells, Recorded};
+use crate::app::{App, Bell, Bells, Recorded};
 use crate::intake::{self, Event, Reading, Rules, queued};
 use crate::limits::{RETRY_AFTER_SECONDS, STORAGE_WITHIN};
 use crate::ports::StoreError;
@@ -54,7 +54,8 @@ async fn one(app: &App, event: &Event, fallback: Fallback) -> Pushed {
                 answer =
                     answer.with_header("Location", format!("/api/status/{}", recorded.push.id));
             }
-            let bells = if recorded.ring { vec![recorded.push.id] } else { Bells::new() };
+            let bells =
+                if recorded.ring { vec![Bell::Push(recorded.push.id)] } else { Bells::new() };
             Pushed { bells, ..answer.into() }
         }
         Err(_) if mutant::is(Mutant::AckBeforeWrite) => {
@@ -87,7 +88,7 @@ async fn many(app: &App, entries: Vec<Result<Event, String>>, fallback: Fallback
             Err(reason) => json!({ "result": "ignored", "reason": reason }),
             Ok((_, Ok(recorded))) => {
                 if recorded.ring {
-                    bells.push(recorded.push.id);
+                    bells.push(Bell::Push(recorded.push.id));
                 }
                 body(app, &recorded)
             }

@@ -1,6 +1,7 @@
 //! The HTTP interface without a server: requests in, answers out, the same in both homes.
 
 pub mod image_push;
+pub mod jobs;
 pub mod metrics;
 pub mod notify;
 pub mod status;

@@ -117,7 +117,13 @@ impl App {
         if due.is_empty() {
             return Ok(None);
         }
-        let deploys = |name: &&String| self.sink(name).is_some_and(|(_, sink)| sink.deploys());
+        let deploys = |name: &&String| {
+            self.sink(name).is_some_and(|(_, sink)| {
+                // What replaces nothing, and has begun, goes on to its end.
+                sink.deploys()
+                    && (sink.target(&stored.push.image).is_some() || !has_begun(&stored.push, name))
+            })
+        };
         let mut superseded: Vec<String> = due.iter().filter(deploys).cloned().collect();
         if mutant::is(Mutant::OlderPushDeploys)
             || !superseded.is_empty()
@@ -247,6 +253,12 @@ impl App {
         }
         if push == stored.push { Ok(stored) } else { store.save(stored, push).await }
     }
+}
+
+/// Has a step of a delivery to this sink been made?
+fn has_begun(push: &fan_in::Push, sink: &str) -> bool {
+    let mut deliveries = push.notices.iter().flat_map(|notice| &notice.deliveries);
+    deliveries.any(|delivery| delivery.sink == sink && delivery.steps > 0)
 }
 
 /// What is kept with a delivery is cut to its limit, whatever the sink said.

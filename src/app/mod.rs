@@ -5,6 +5,7 @@ mod counters;
 mod deliver;
 mod find;
 mod guard;
+pub mod jobs;
 mod record;
 mod sweep;
 
@@ -13,9 +14,10 @@ pub use find::Wanted;
 pub use record::Recorded;
 pub use sweep::Swept;
 
-use crate::ports::{Sink, StoreError};
+use crate::ports::{JobId, Sink, StoreError};
 use crate::store::Store;
 use fan_in::{Policy, Push, PushId, Retry};
+use jobs::Jobs;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -48,6 +50,7 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct App {
     parts: Parts,
+    jobs: Option<Arc<Jobs>>,
     locks: Vec<Mutex<()>>,
     /// Calls that each sink may have at a time, in the order of the sinks: one that hangs must not hold up the others.
     calls: Vec<Arc<Semaphore>>,
@@ -64,12 +67,24 @@ impl App {
         let calls = parts.sinks.iter().map(|_| Arc::new(Semaphore::new(CALLS_MAX))).collect();
         Self {
             parts,
+            jobs: None,
             locks,
             calls,
             looked_at_all: AtomicBool::new(false),
             purge_clock: PurgeClock::default(),
             counters: Counters::default(),
         }
+    }
+
+    /// With jobs, over the same store. Without, those that are due are left to somebody else.
+    #[must_use]
+    pub fn with_jobs(self, jobs: Arc<Jobs>) -> Self {
+        Self { jobs: Some(jobs), ..self }
+    }
+
+    #[must_use]
+    pub fn jobs(&self) -> Option<&Jobs> {
+        self.jobs.as_deref()
     }
 
     #[must_use]
@@ -158,5 +173,39 @@ impl App {
     }
 }
 
-/// Pushes whose deliveries somebody has to begin. Losing a bell costs time, never a notice.
-pub type Bells = Vec<PushId>;
+/// There is something to do at once, for somebody who waits for a bell. Losing one costs time, never a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bell {
+    /// Deliveries of this push have to begin.
+    Push(PushId),
+    /// This job has to go on.
+    Job(JobId),
+}
+
+impl Bell {
+    #[must_use]
+    pub const fn push(self) -> Option<PushId> {
+        match self {
+            Self::Push(id) => Some(id),
+            Self::Job(_) => None,
+        }
+    }
+}
+
+pub type Bells = Vec<Bell>;
+
+impl App {
+    /// Does what a bell tells. A second one at the same time finds nothing to do.
+    ///
+    /// # Errors
+    /// [`StoreError`] when what there is to do cannot be claimed; the timer rings again.
+    pub async fn answer(&self, bell: Bell) -> Result<(), StoreError> {
+        match bell {
+            Bell::Push(id) => self.deliver(id).await,
+            Bell::Job(id) => match &self.jobs {
+                Some(jobs) => jobs.advance(id).await,
+                None => Ok(()),
+            },
+        }
+    }
+}

@@ -1,8 +1,9 @@
 //! Time passes: the timer repairs what nobody else does, at a cost of what is due and never of what was.
 
-use super::{App, Bells, Tries};
+use super::{App, Bell, Bells, Tries};
 use crate::limits::{PURGE_MAX, SWEEP_MAX};
 use crate::ports::StoreError;
+use crate::store::Work;
 use fan_in::decide::is_overdue;
 use fan_in::{PushId, Status, Timestamp, tick};
 use futures_util::{StreamExt, stream};
@@ -59,12 +60,18 @@ impl App {
             if all { (None, usize::MAX) } else { (Some(self.parts.store.now()), SWEEP_MAX) };
         let mut due = self.due(until, limit).await?;
         due.truncate(limit);
-        let looks = stream::iter(due).map(async |(at, id)| {
+        let looks = stream::iter(due).map(async |(at, work)| {
             if begun.elapsed() > SWEEP_WITHIN {
-                Err(None)
-            } else {
-                self.look_at(at, id, all).await.map_err(|e| Some((id, e)))
+                return Err(None);
             }
+            let looked = match work {
+                Work::Push(id) => self.look_at(at, id, all).await.map(|id| id.map(Bell::Push)),
+                Work::Job(id) => match self.jobs() {
+                    Some(jobs) => jobs.ring(at, id).await.map(|r| r.then_some(Bell::Job(id))),
+                    None => Ok(None),
+                },
+            };
+            looked.map_err(|error| Some((work, error)))
         });
         let mut swept = Swept::default();
         let mut whole = true;
@@ -78,8 +85,8 @@ impl App {
                 Err(trouble) => {
                     // What is broken stays broken: it does not make the next tick a first one again.
                     whole &= matches!(trouble, Some((_, StoreError::Broken(_))));
-                    if let Some((push, error)) = trouble {
-                        tracing::error!(%push, %error, "a push could not be looked at; the next tick does it");
+                    if let Some((work, error)) = trouble {
+                        tracing::error!(%work, %error, "a push or job could not be looked at; the next tick does it");
                     }
                 }
             }
@@ -95,7 +102,7 @@ impl App {
         &self,
         until: Option<Timestamp>,
         limit: usize,
-    ) -> Result<Vec<(Timestamp, PushId)>, StoreError> {
+    ) -> Result<Vec<(Timestamp, Work)>, StoreError> {
         let mut tries = Tries::default();
         loop {
             let due = self.parts.store.due(until, limit).await;
@@ -131,7 +138,7 @@ impl App {
         let store = &self.parts.store;
         let Some(stored) = store.push(id).await? else {
             tracing::error!(push = %id, "work is due for a push that is not kept; its marker is removed");
-            store.remove_marker(at, id).await?;
+            store.remove_marker(at, id.into()).await?;
             return Ok(None);
         };
         let (now, policy) = (store.now(), &self.parts.policy);
@@ -158,7 +165,11 @@ impl App {
         if !self.purge_clock.is_due(now) {
             return 0;
         }
-        match self.purge().await {
+        let purged = match (self.purge().await, self.jobs()) {
+            (Ok(0), Some(jobs)) => jobs.purge(self.parts.retention, PURGE_WITHIN).await,
+            (purged, _) => purged,
+        };
+        match purged {
             // There may be more, but the next tick must not wait for it.
             Ok(purged) if purged > 0 => purged,
             Ok(_) => {

@@ -97,7 +97,7 @@ impl<'a> Group<'a> {
     }
 
     /// What the newest event that speaks of a failure says.
-    fn complaint(&self) -> Option<String> {
+    pub(super) fn complaint(&self) -> Option<String> {
         let events = |view: &'a Value| view["events"].as_array().into_iter().flatten();
         let containers = self.property("containers").as_array().into_iter().flatten();
         let of_containers = containers.flat_map(move |c| events(&c["properties"]["instanceView"]));

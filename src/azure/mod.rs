@@ -5,6 +5,7 @@ pub mod container_groups;
 pub mod credential;
 mod failure;
 pub mod group;
+mod job_groups;
 mod operation;
 mod transport;
 
@@ -15,4 +16,5 @@ pub use arm::{Arm, Until};
 pub use container_groups::{ContainerGroups, Progress, Started};
 pub use credential::Credential;
 pub use failure::ArmError;
+pub use job_groups::JobGroups;
 pub use operation::Operation;

@@ -4,11 +4,13 @@
 pub(crate) mod envelope;
 mod fan_in_timer;
 mod image_push;
+mod job_status;
+mod jobs;
 mod notify;
 mod status;
 
 use crate::answer::Answer;
-use crate::api::notify::bell;
+use crate::api::notify::to_message;
 use crate::app::{App, Bells};
 use crate::config::Config;
 use crate::limits::ENVELOPE_MAX;
@@ -55,6 +57,8 @@ pub async fn run(handler: Handler, port: u16) -> std::io::Result<()> {
             .route("/FanInTimer", web::post().to(invoke))
             .route("/Notify", web::post().to(invoke))
             .route("/Status", web::post().to(invoke))
+            .route("/Jobs", web::post().to(invoke))
+            .route("/JobStatus", web::post().to(invoke))
             // The host asks for readiness and health with GET /: any answer will do.
             .default_service(web::to(|| async { HttpResponse::Ok().json(json!({})) }))
     });
@@ -106,11 +110,13 @@ async fn dispatch(handler: &Handler, function: &str, body: Result<Vec<u8>, Unrea
         "ImagePush" => image_push::invoke(handler, &body).await,
         "FanInTimer" => fan_in_timer::invoke(handler).await,
         "Notify" => notify::invoke(handler, &body).await,
+        "Jobs" => jobs::invoke(handler, &body).await,
+        "JobStatus" => job_status::invoke(handler, &body).await,
         _ => status::invoke(handler, &body).await,
     }
 }
 
-/// Messages that tell `Notify` to deliver.
+/// Messages that tell `Notify` what to do.
 fn bell_messages(bells: &Bells) -> impl Iterator<Item = String> + '_ {
-    bells.iter().copied().map(bell)
+    bells.iter().copied().map(to_message)
 }

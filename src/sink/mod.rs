@@ -4,6 +4,7 @@ pub mod aci;
 pub mod address;
 mod attempt;
 pub mod client;
+pub mod job;
 pub mod log;
 mod redact;
 pub mod slack;
@@ -16,7 +17,7 @@ mod tests;
 
 use crate::azure::Arm;
 use crate::config::{self, SinkConfig, SinkKind};
-use crate::ports::Sink;
+use crate::ports::{RunsJobs, Sink};
 use client::Client;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use std::sync::Arc;
@@ -24,8 +25,8 @@ use std::time::Duration;
 
 const JSON: &str = "application/json";
 
-/// Makes the sinks of the settings; `timeout` is what one call may take, and `azure` says how those that deploy
-/// reach Resource Manager.
+/// Makes the sinks of the settings; `timeout` is what one call may take, `azure` says how those that deploy reach
+/// Resource Manager, and `jobs` runs those that are started.
 ///
 /// # Errors
 /// With a sentence for each sink that cannot be made, which names the sink and shows no secret.
@@ -33,8 +34,9 @@ pub fn build(
     config: &[SinkConfig],
     timeout: Duration,
     azure: &config::Azure,
+    jobs: &Arc<dyn RunsJobs>,
 ) -> Result<Vec<Arc<dyn Sink>>, String> {
-    let mut clients = Clients { timeout, public: None, private: None, azure, arm: None };
+    let mut clients = Clients { timeout, public: None, private: None, azure, arm: None, jobs };
     let (mut sinks, mut problems) = (Vec::new(), Vec::new());
     for sink in config {
         match make(sink, &mut clients) {
@@ -68,7 +70,9 @@ fn make(config: &SinkConfig, clients: &mut Clients<'_>) -> Result<Arc<dyn Sink>,
             let arm = clients.arm()?;
             Arc::new(aci::AciUpdate::new(name, settings.clone(), arm, clients.timeout))
         }
-        SinkKind::AciJob(_) => return Err("cannot be made yet".to_owned()),
+        SinkKind::AciJob(settings) => {
+            Arc::new(job::AciJob::new(name, settings.clone(), Arc::clone(clients.jobs)))
+        }
         SinkKind::Log => Arc::new(log::Log::new(name)),
     })
 }
@@ -80,6 +84,7 @@ struct Clients<'a> {
     private: Option<Client>,
     azure: &'a config::Azure,
     arm: Option<Arm>,
+    jobs: &'a Arc<dyn RunsJobs>,
 }
 
 impl Clients<'_> {

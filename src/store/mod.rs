@@ -11,9 +11,21 @@
 //! | `i:{hash}` | the newest push of a digest |
 //! | `d:{9999999999999 − first seen, 13 digits}{push}` | the list, newest first |
 //! | `g:{hash}` | the [`Guard`] of a deployment's target, in a shard by its own hash |
+//!
+//! Jobs are kept in a shard by their own id:
+//!
+//! | key | what |
+//! |---|---|
+//! | `j:{job}` | a [`Job`] |
+//! | `l:{job}` | the end of what its container wrote |
+//! | `!{due, 13 digits}j{job}` | there is work for that job at that time |
+//! | `e:{created, 13 digits}{job}` | all jobs, the oldest first |
+//! | `k:` | the key that their ids are made under, in the first shard |
 
 pub mod azure_table;
 mod guard;
+pub(crate) mod job;
+mod jobs;
 pub(crate) mod marks;
 pub mod memory;
 pub(crate) mod row;
@@ -21,7 +33,7 @@ pub mod sqlite;
 mod write;
 
 use crate::keys;
-use crate::ports::{Op, Row, Rows, StoreError, Version};
+use crate::ports::{JobId, Op, Row, Rows, StoreError, Version};
 use fan_in::decide::Change;
 use fan_in::mutant::{self, Mutant};
 use fan_in::{
@@ -30,7 +42,9 @@ use fan_in::{
 };
 use futures_util::future::try_join_all;
 pub use guard::{Guard, Lease, Place};
+pub use job::{Job, JobState};
 pub use marks::Mark;
+use std::fmt;
 use std::sync::Arc;
 use write::Write;
 
@@ -51,6 +65,43 @@ pub struct StoredPush {
     version: Version,
     /// Where it is the newest: the earlier ones.
     past: Option<Vec<Past>>,
+}
+
+/// What a marker says that there is work for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Work {
+    Push(PushId),
+    Job(JobId),
+}
+
+impl From<PushId> for Work {
+    fn from(id: PushId) -> Self {
+        Self::Push(id)
+    }
+}
+
+impl From<JobId> for Work {
+    fn from(id: JobId) -> Self {
+        Self::Job(id)
+    }
+}
+
+impl Work {
+    fn shard(self) -> Shard {
+        match self {
+            Self::Push(id) => id.shard,
+            Self::Job(id) => id.shard(),
+        }
+    }
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Push(id) => write!(f, "{id}"),
+            Self::Job(id) => write!(f, "j{id}"),
+        }
+    }
 }
 
 /// A page of the list.
@@ -76,13 +127,17 @@ fn earlier_key(id: PushId) -> String {
     format!("p:{}:{:011x}", row::content_hex(id.content), id.generation)
 }
 
-fn due_key(due: Timestamp, id: PushId) -> String {
-    format!("!{:013}{id}", due.as_millis().clamp(0, MILLIS_MAX))
+fn due_key(due: Timestamp, work: impl Into<Work>) -> String {
+    format!("!{:013}{}", due.as_millis().clamp(0, MILLIS_MAX), work.into())
 }
 
-fn read_due_key(key: &str) -> Option<(Timestamp, PushId)> {
-    let (millis, id) = key.strip_prefix('!')?.split_at_checked(13)?;
-    Some((Timestamp::from_millis(millis.parse().ok()?), PushId::parse(id)?))
+fn read_due_key(key: &str) -> Option<(Timestamp, Work)> {
+    let (millis, work) = key.strip_prefix('!')?.split_at_checked(13)?;
+    let work = match work.strip_prefix('j') {
+        Some(job) => Work::Job(JobId::parse(job)?),
+        None => Work::Push(PushId::parse(work)?),
+    };
+    Some((Timestamp::from_millis(millis.parse().ok()?), work))
 }
 
 fn list_key(first_seen: Timestamp, id: PushId) -> String {
@@ -242,7 +297,7 @@ impl Store {
         Ok(StoredPush { version, ..stored })
     }
 
-    /// Pushes that somebody has to look at until then, the most urgent first; at most `limit` of each shard.
+    /// What somebody has to look at until then, the most urgent first; at most `limit` of each shard.
     ///
     /// # Errors
     /// As [`Rows::range`].
@@ -250,7 +305,7 @@ impl Store {
         &self,
         until: Option<Timestamp>,
         limit: usize,
-    ) -> Result<Vec<(Timestamp, PushId)>, StoreError> {
+    ) -> Result<Vec<(Timestamp, Work)>, StoreError> {
         let after = |t: Timestamp| format!("!{:013}", (t.as_millis() + 1).clamp(0, MILLIS_MAX));
         let below = until.map_or_else(|| "\"".to_owned(), after);
         let rows = self.everywhere("!", &below, limit).await?;
@@ -263,9 +318,9 @@ impl Store {
     ///
     /// # Errors
     /// As [`Rows::write`].
-    pub async fn remove_marker(&self, at: Timestamp, id: PushId) -> Result<(), StoreError> {
-        let marker = Op::Delete { key: due_key(at, id), version: None };
-        self.rows.write(id.shard, vec![marker]).await.map(drop)
+    pub async fn remove_marker(&self, at: Timestamp, work: Work) -> Result<(), StoreError> {
+        let marker = Op::Delete { key: due_key(at, work), version: None };
+        self.rows.write(work.shard(), vec![marker]).await.map(drop)
     }
 
     /// The list, newest first.

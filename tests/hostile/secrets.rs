@@ -5,7 +5,7 @@ use crate::echo::Echo;
 use crate::process::{Process, binary};
 use crate::raw::{once, request};
 use crate::tables::Tables;
-use acr_fanin::config;
+use acr_fanin::{boot, config};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -215,6 +215,8 @@ fn invoke_all(folder: &Path, settings: &[(&'static str, String)]) {
         ("/ImagePush", invocation("POST", Some("{"))),
         ("/ImagePush", invocation("GET", None)),
         ("/Status", invocation("GET", None)),
+        ("/Jobs", invocation("POST", Some("{}"))),
+        ("/JobStatus", invocation("GET", None)),
         ("/FanInTimer", json!({ "Data": { "timer": {} } }).to_string()),
         ("/Notify", json!({ "Data": { "msg": format!("\"{key}\"") } }).to_string()),
         ("/ImagePush", key.to_owned()),
@@ -321,8 +323,7 @@ fn the_text_of_the_settings_shows_no_secret() {
         let env = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let config = config::load_with_file(&env, &file(&echo), None, None).unwrap();
         check("Debug of the settings", &format!("{config:?} {config:#?}"));
-        let sinks =
-            acr_fanin::sink::build(&config.sinks, config.sink_timeout, &config.azure).unwrap();
-        check("Debug of the sinks", &format!("{sinks:?}"));
+        let app = boot::app(&config, boot::memory_rows()).unwrap();
+        check("Debug of the sinks and jobs", &format!("{app:?}"));
     }
 }

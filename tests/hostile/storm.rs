@@ -105,11 +105,12 @@ fn webhook(samples: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
 /// One invocation by the Functions host; half of them are spoilt around the request, half within.
 fn invocation(webhooks: &[Vec<u8>], envelopes: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
     if rng.u8(0..50) == 0 {
-        let path = rng.choice(["/", "/FanInTimer", "/api/ImagePush", "/Jobs", "/%00"]).unwrap();
+        let path = rng.choice(["/", "/FanInTimer", "/api/ImagePush", "/Job", "/%00"]).unwrap();
         return request("POST", path, "", &mutate(envelopes, rng));
     }
-    let path =
-        rng.choice(["/ImagePush", "/ImagePush", "/ImagePush", "/Status", "/Notify"]).unwrap();
+    let path = rng
+        .choice(["/ImagePush", "/ImagePush", "/ImagePush", "/Status", "/Jobs", "/Notify"])
+        .unwrap();
     if path == "/Notify" || rng.bool() {
         return request("POST", path, "", &mutate(envelopes, rng));
     }

@@ -118,6 +118,23 @@ async fn a_newer_push_waits_until_the_older_one_has_been_deployed() {
 }
 
 #[tokio::test]
+async fn what_replaces_nothing_and_has_begun_goes_on_although_a_newer_push_is_everywhere() {
+    let job = Plan::deploying("job");
+    let world = World::new(&ONE, &[&job]);
+    let older = pushed(&world, "v1", 'a').await;
+    job.will(ongoing("one"));
+    world.app.deliver(older).await.unwrap();
+    let newer = pushed(&world, "v1", 'b').await;
+    world.app.deliver(newer).await.unwrap();
+    job.will(Attempt::Accepted { result: Some("exit code 0".to_owned()), tells: None });
+    world.pass(MINUTE);
+    world.pump().await;
+    assert_eq!(job.heard().len(), 3);
+    assert_eq!(results(&world, older).await, [("completed", "exit code 0".to_owned())]);
+    assert_eq!(world.markers(), 0);
+}
+
+#[tokio::test]
 async fn other_targets_are_not_waited_for() {
     let (one, two) = (Plan::deploying_to("one", "group"), Plan::deploying_to("two", "other"));
     let world = World::new(&ONE, &[&one, &two]);

@@ -3,13 +3,16 @@
 
 mod app;
 mod conformance;
+mod containers;
 mod counts;
 mod deploys;
 mod functions;
 mod guard;
 mod image_push;
+mod jobs;
 mod protocol;
 mod proxy;
 mod standalone;
+mod standalone_jobs;
 mod support;
 mod world;

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use watched::Process;
 
-const FUNCTIONS: [&str; 4] = ["ImagePush", "FanInTimer", "Notify", "Status"];
+const FUNCTIONS: [&str; 6] = ["ImagePush", "FanInTimer", "Notify", "Status", "Jobs", "JobStatus"];
 
 /// The handler, started as the host does it and by nobody else.
 struct Handler {
@@ -131,7 +131,8 @@ async fn every_call_that_was_recorded_is_answered() {
     for (name, head, body) in &calls {
         let answer = handler.send(head, body.as_bytes()).await;
         let outputs = outputs(name, &answer);
-        let is_http = head.first.contains("/ImagePush") || head.first.contains("/Status");
+        let http = ["/ImagePush", "/Status", "/Jobs", "/JobStatus"];
+        let is_http = http.iter().any(|path| head.first.contains(path));
         assert_eq!(outputs["res"].is_object(), is_http, "{name}: {outputs}");
     }
     let status = |name: &str| {
@@ -144,6 +145,9 @@ async fn every_call_that_was_recorded_is_answered() {
         ("http/post-gzip.json", 400),
         ("http/post-empty.json", 400),
         ("http/get.json", 400),
+        ("http/route-two-folders-post.json", 404),
+        ("http/route-two-folders-get.json", 404),
+        ("http/route-two-folders-get-root.json", 404),
     ] {
         let (head, body) = status(name);
         let outputs = outputs(name, &handler.send(&head, body.as_bytes()).await);
@@ -201,7 +205,7 @@ async fn no_envelope_is_strange_enough_to_stop_the_handler() {
         .push(req("Headers", json!({ "content-length": ["-1", "x"], "content-type": [null, 7] })));
     envelopes
         .push(req("Query", json!({ "region": "ü\u{0}\r\n", "image": "\u{1F600}", "limit": "-1" })));
-    envelopes.push(req("Params", json!({ "push": "../../x\r\n" })));
+    envelopes.push(req("Params", json!({ "push": "../../x\r\n", "job": "../../x\r\n" })));
     envelopes.push(req("Body", json!("[".repeat(100_000))));
     envelopes.push("[".repeat(1_000_000));
     envelopes.push("x".repeat(5 * 1024 * 1024));

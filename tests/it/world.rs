@@ -1,6 +1,6 @@
 //! The use cases over memory: a clock that the test moves, and sinks that do as they are told.
 
-use acr_fanin::app::{App, Parts, Recorded};
+use acr_fanin::app::{App, Bell, Parts, Recorded};
 use acr_fanin::intake::Event;
 use acr_fanin::ports::{Op, Parcel, Row, Rows, Sink, StoreError, Target, Version};
 use acr_fanin::store::Store;
@@ -256,7 +256,8 @@ impl World {
     }
 
     pub(crate) async fn tick(&self) -> Vec<PushId> {
-        self.app.sweep().await.unwrap().bells
+        let bells = self.app.sweep().await.unwrap().bells.into_iter();
+        bells.filter_map(Bell::push).collect()
     }
 
     /// A tick, and everything that it rings for.

@@ -9,8 +9,8 @@ use crate::sinks::SimSink;
 use crate::world::{Group, Job, Kind, Sim, State};
 use acr_fanin::answer::{Answer, Request};
 use acr_fanin::api::image_push::{Fallback, image_push};
-use acr_fanin::api::notify::{Heard, bell, notify};
-use acr_fanin::app::{App, Parts};
+use acr_fanin::api::notify::{Heard, notify, to_message};
+use acr_fanin::app::{App, Bell, Parts};
 use acr_fanin::intake::Rules;
 use acr_fanin::ports::Sink;
 use acr_fanin::store::Store;
@@ -119,7 +119,7 @@ impl Sim {
             for message in pushed.queued {
                 accepted &= sim.enqueue(message);
             }
-            for push in pushed.bells {
+            for push in pushed.bells.into_iter().filter_map(Bell::push) {
                 accepted &= sim.ring(instance, push);
             }
             if let Some(job) = sim.state().job() {
@@ -139,7 +139,7 @@ impl Sim {
     /// Somebody has to deliver: a message under Functions, a channel in the process standalone.
     pub(crate) fn ring(&self, instance: usize, push: PushId) -> bool {
         match self.plan().home {
-            Home::Functions => self.enqueue(bell(push)),
+            Home::Functions => self.enqueue(to_message(Bell::Push(push))),
             Home::Standalone => {
                 if self.state().strikes(3, Hit::BellLost) {
                     return true;
@@ -174,8 +174,9 @@ impl Sim {
         let work = async move {
             let swept = app.sweep().await;
             let bells = swept.map(|swept| {
-                sim.swept(instance, &swept.bells);
-                swept.bells
+                let bells: Vec<_> = swept.bells.into_iter().filter_map(Bell::push).collect();
+                sim.swept(instance, &bells);
+                bells
             });
             step_aside().await;
             for push in bells.unwrap_or_default() {

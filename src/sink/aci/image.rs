@@ -82,7 +82,7 @@ pub(super) fn are_same(a: &str, b: &str) -> bool {
 
 /// The image that is to run: its registry is the settings', the rest the push's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(in crate::sink) struct Wanted {
     registry: Registry,
     repository: Repository,
     /// `:tag` or `@digest`.
@@ -96,7 +96,7 @@ pub(super) struct Wanted {
 impl Wanted {
     /// # Errors
     /// With a sentence that says why this push is nothing that may run.
-    pub(super) fn of(push: &Push, pin: Pin, allowed: &Allowed) -> Result<Self, String> {
+    pub(in crate::sink) fn of(push: &Push, pin: Pin, allowed: &Allowed) -> Result<Self, String> {
         let Image { action, registry, repository, tag, digest } = &push.image;
         if *action != Action::Push {
             return Err(format!("a {} brings no image that could run", action.as_str()));
@@ -136,7 +136,7 @@ impl Wanted {
     }
 
     /// `<registry>/<repository>:<tag>` or `…@<digest>`
-    pub(super) fn image(&self) -> String {
+    pub(in crate::sink) fn image(&self) -> String {
         self.name() + &self.version
     }
 

@@ -6,7 +6,7 @@
 
 mod document;
 mod health;
-mod image;
+pub(super) mod image;
 mod losses;
 mod plan;
 mod progress;

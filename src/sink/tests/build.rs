@@ -1,9 +1,12 @@
+use super::job::Runner;
 use crate::config::{
-    AciUpdate, Allowed, Azure, Document, Format, How, Identity, Pin, SinkConfig, SinkKind,
+    AciUpdate, Allowed, Azure, Document, Format, How, Identity, JobImage, Pin, SinkConfig, SinkKind,
 };
+use crate::ports::{JobProgress, RunsJobs};
 use crate::secret::{Secret, SecretUrl};
 use crate::sink::build;
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -32,6 +35,10 @@ fn azure() -> Azure {
     }
 }
 
+fn jobs() -> Arc<dyn RunsJobs> {
+    Runner::new(Ok(JobProgress::Gone))
+}
+
 fn aci(name: &str) -> SinkConfig {
     let overlay = Document::new(json!({"a": "hunter2"}), Vec::new());
     let update = AciUpdate {
@@ -55,9 +62,10 @@ fn every_sink_of_the_settings_is_made_in_their_order() {
         webhook("flux", Format::Acr, None),
         webhook("events", Format::CloudEvents, Some("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")),
         aci("web"),
+        sink("job", SinkKind::AciJob(super::job::settings(JobImage::Pushed))),
         sink("log", SinkKind::Log),
     ];
-    let sinks = build(&config, Duration::from_secs(15), &azure()).unwrap();
+    let sinks = build(&config, Duration::from_secs(15), &azure(), &jobs()).unwrap();
     let made: Vec<_> = sinks.iter().map(|sink| (sink.name(), sink.deploys())).collect();
     let expected = [
         ("slack", false),
@@ -65,11 +73,12 @@ fn every_sink_of_the_settings_is_made_in_their_order() {
         ("flux", true),
         ("events", false),
         ("web", true),
+        ("job", true),
         ("log", false),
     ];
     assert_eq!(made, expected);
     assert!(!format!("{sinks:?}").contains("hunter2"));
-    assert!(build(&[], Duration::from_secs(15), &azure()).unwrap().is_empty());
+    assert!(build(&[], Duration::from_secs(15), &azure(), &jobs()).unwrap().is_empty());
 }
 
 #[test]
@@ -79,7 +88,7 @@ fn every_sink_that_cannot_be_made_is_named() {
         webhook("b", Format::Acr, None),
         webhook("c", Format::Acr, Some("whsec_x")),
     ];
-    let problems = build(&config, Duration::from_secs(15), &azure()).unwrap_err();
+    let problems = build(&config, Duration::from_secs(15), &azure(), &jobs()).unwrap_err();
     let named: Vec<_> = problems.lines().map(|line| line.split_once(':').unwrap().0).collect();
     assert_eq!(named, ["sink a", "sink c"]);
 }
@@ -88,7 +97,7 @@ fn every_sink_that_cannot_be_made_is_named() {
 fn a_token_never_travels_in_the_clear() {
     let endpoint = Some(Url::parse("http://management.example").unwrap());
     let azure = Azure { resource_manager: endpoint, ..azure() };
-    let problem = build(&[aci("web")], Duration::from_secs(15), &azure).unwrap_err();
+    let problem = build(&[aci("web")], Duration::from_secs(15), &azure, &jobs()).unwrap_err();
     assert!(
         problem.starts_with("sink web: AZURE_RESOURCE_MANAGER_ENDPOINT: must be https"),
         "{problem}"

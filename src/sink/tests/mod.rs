@@ -3,6 +3,7 @@
 mod aci;
 mod build;
 mod client;
+mod job;
 mod log;
 mod server;
 mod slack;

@@ -82,6 +82,7 @@ fn route(request: &Request) -> Result<Call, ArmError> {
             id: (*id).to_owned(),
             is_result: *kind == "operationresults",
         },
+        ("GET", ["subscriptions", _, "resourcegroups", _]) => Call::ResourceGroup(group(7)),
         (
             _,
             [

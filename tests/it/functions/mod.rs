@@ -3,6 +3,7 @@
 
 mod answers;
 mod bells;
+mod jobs;
 mod process;
 mod pushes;
 mod storage;

@@ -4,6 +4,7 @@ use super::GroupId;
 
 #[derive(Debug)]
 pub(crate) enum Call {
+    ResourceGroup(GroupId),
     List(GroupId),
     Get(GroupId),
     Put(GroupId),
@@ -19,7 +20,8 @@ pub(crate) enum Call {
 impl Call {
     pub(crate) fn group(&self) -> Option<&GroupId> {
         match self {
-            Self::List(id)
+            Self::ResourceGroup(id)
+            | Self::List(id)
             | Self::Get(id)
             | Self::Put(id)
             | Self::Patch(id)
@@ -35,6 +37,7 @@ impl Call {
     /// The name of the right, as roles have it.
     pub(crate) fn action(&self) -> &'static str {
         match self {
+            Self::ResourceGroup(_) => "Microsoft.Resources/subscriptions/resourceGroups/read",
             Self::List(_) | Self::Get(_) => "Microsoft.ContainerInstance/containerGroups/read",
             Self::Put(_) | Self::Patch(_) => "Microsoft.ContainerInstance/containerGroups/write",
             Self::Delete(_) => "Microsoft.ContainerInstance/containerGroups/delete",

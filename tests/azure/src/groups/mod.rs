@@ -36,6 +36,7 @@ use crate::state::State;
 /// Does what was asked for.
 pub(crate) fn answer(state: &mut State, request: &Request, call: Call) -> Result<Answer, ArmError> {
     match call {
+        Call::ResourceGroup(id) => Ok(view::resource_group(&id)),
         Call::List(id) => Ok(view::list(state, &id)),
         Call::Get(id) => view::get(state, &id),
         Call::Put(id) => update::put(state, &id, request.json()),

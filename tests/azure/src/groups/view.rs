@@ -19,6 +19,18 @@ pub(crate) fn get(state: &mut State, id: &GroupId) -> Result<Answer, ArmError> {
     Ok(answer)
 }
 
+/// GET of a resource group itself.
+pub(crate) fn resource_group(id: &GroupId) -> Answer {
+    let view = json!({
+        "id": format!("/subscriptions/{}/resourceGroups/{}", id.subscription, id.resource_group),
+        "name": id.resource_group,
+        "type": "Microsoft.Resources/resourceGroups",
+        "location": "westeurope",
+        "properties": { "provisioningState": "Succeeded" },
+    });
+    Answer::json(200, &view)
+}
+
 /// GET of a resource group's container groups: it says nothing of how they fare.
 pub(crate) fn list(state: &State, id: &GroupId) -> Answer {
     let resource_group = id.resource_group_key();
