@@ -56,8 +56,21 @@ pub struct PushId {
 
 impl fmt::Display for PushId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (shard, content) = (self.shard.0, u128::from_be_bytes(self.content.0));
-        write!(f, "{shard:x}{content:032x}{:011x}", self.generation)
+        let mut digits = [0; Self::DIGITS];
+        let (shard, rest) = digits.split_at_mut(1);
+        let (content, generation) = rest.split_at_mut(32);
+        write_hex(shard, self.shard.0.into());
+        write_hex(content, u128::from_be_bytes(self.content.0));
+        write_hex(generation, self.generation.into());
+        f.write_str(core::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// The last digits of a number, as many as there is room for.
+fn write_hex(digits: &mut [u8], mut number: u128) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[usize::from(number as u8 & 15)];
+        number >>= 4;
     }
 }
 
