@@ -1,6 +1,7 @@
 //! The row `t:`: the newest pushes of a repository's tag, newest first.
 
-use super::row::{Text, at, broken, text, to_json};
+use super::row::{at, broken, to_json};
+use super::text::{Text, text};
 use crate::ports::StoreError;
 use fan_in::{PushId, Timestamp};
 use serde::{Deserialize, Serialize};

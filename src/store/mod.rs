@@ -18,6 +18,7 @@ pub(crate) mod marks;
 pub mod memory;
 pub(crate) mod row;
 pub mod sqlite;
+mod text;
 mod write;
 
 use crate::keys;

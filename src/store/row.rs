@@ -1,6 +1,7 @@
 //! Rows as JSON, and back: reading is total, since whoever can reach the store can write into it.
 
-use crate::keys::{hex, unhex};
+use super::text::{Hex, Text, text};
+use crate::keys::hex;
 use crate::limits::{TEXT_CHARS_MAX, cut};
 use crate::ports::StoreError;
 use fan_in::push::Channels;
@@ -9,46 +10,11 @@ use fan_in::{
     Origin, Past, Push, PushId, Region, RegionSet, Registry, Repository, State, Status, Tag,
     Timestamp,
 };
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// A text of a row: lent by what is written, and by the row that is read where JSON had nothing to escape in it.
-#[derive(Deserialize, Serialize)]
-#[serde(transparent)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
-
-impl<'a> From<&'a str> for Text<'a> {
-    fn from(text: &'a str) -> Self {
-        Self(Cow::Borrowed(text))
-    }
-}
-
-impl From<Text<'_>> for String {
-    fn from(text: Text<'_>) -> Self {
-        text.0.into_owned()
-    }
-}
-
-/// The hash of an id.
-struct Hex([u8; 16]);
-
-impl Serialize for Hex {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        hex(self.0).serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Hex {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Text(text) = Text::deserialize(deserializer)?;
-        let wrong = || D::Error::custom("an id is not 32 hexadecimal digits");
-        unhex(&text).map(Self).ok_or_else(wrong)
-    }
-}
-
 /// `p:{content}` holds a family, `p:{content}:{generation}` an earlier push without past.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
 struct FamilyDoc<'a> {
     #[serde(borrow)]
     push: PushDoc<'a>,
@@ -56,7 +22,7 @@ struct FamilyDoc<'a> {
     past: Vec<PastDoc<'a>>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
 struct PastDoc<'a> {
     generation: u64,
     first_seen: i64,
@@ -66,7 +32,7 @@ struct PastDoc<'a> {
     repeats: Vec<ArrivalDoc<'a>>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
 struct PushDoc<'a> {
     #[serde(borrow)]
     id: Text<'a>,
@@ -96,7 +62,7 @@ struct PushDoc<'a> {
     hold_until: i64,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
 struct OriginDoc<'a> {
     #[serde(borrow)]
     event_id: Text<'a>,
@@ -117,7 +83,7 @@ struct OriginDoc<'a> {
     version: Option<Text<'a>>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
 struct ArrivalDoc<'a> {
     #[serde(borrow)]
     region: Text<'a>,
@@ -134,7 +100,7 @@ struct ArrivalDoc<'a> {
     late: bool,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
 struct NoticeDoc<'a> {
     #[serde(borrow)]
     kind: Text<'a>,
@@ -152,7 +118,7 @@ struct NoticeDoc<'a> {
     deliveries: Vec<DeliveryDoc<'a>>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
 struct DeliveryDoc<'a> {
     #[serde(borrow)]
     sink: Text<'a>,
@@ -170,7 +136,7 @@ struct DeliveryDoc<'a> {
     result: Option<Text<'a>>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum StateDoc {
     Pending(i64),
@@ -221,10 +187,6 @@ fn regions(names: &[Text<'_>]) -> Read<RegionSet> {
 
 fn names(regions: &RegionSet) -> Vec<Text<'_>> {
     regions.iter().map(|region| region.as_str().into()).collect()
-}
-
-pub(super) fn text(text: Option<&str>) -> Option<Text<'_>> {
-    text.map(Text::from)
 }
 
 impl<'a> From<&'a Arrival> for ArrivalDoc<'a> {
@@ -477,9 +439,8 @@ pub(super) fn write_push(push: &Push) -> Result<String, StoreError> {
 }
 
 /// What the list shows of a push: all but ids, repeats and deliveries that went well.
-pub(super) fn write_summary(push: &Push) -> Result<String, StoreError> {
-    let mut push = PushDoc::from(push);
-    push.repeats.clear();
+fn summary(push: &Push) -> PushDoc<'_> {
+    let mut push = PushDoc { repeats: Vec::new(), hold_until: 0, ..PushDoc::from(push) };
     for arrival in &mut push.arrivals {
         arrival.ids.clear();
     }
@@ -487,7 +448,19 @@ pub(super) fn write_summary(push: &Push) -> Result<String, StoreError> {
         notice.deliveries.retain(|d| matches!(d.state, StateDoc::Dead) || d.error.is_some());
     }
     push.notices.retain(|n| !n.deliveries.is_empty());
-    to_json(&FamilyDoc { push, past: Vec::new() })
+    push
+}
+
+/// None where the list shows the same as before.
+pub(super) fn write_summary(
+    before: Option<&Push>,
+    after: &Push,
+) -> Result<Option<String>, StoreError> {
+    let after = summary(after);
+    if before.map(summary).is_some_and(|before| before == after) {
+        return Ok(None);
+    }
+    to_json(&FamilyDoc { push: after, past: Vec::new() }).map(Some)
 }
 
 pub(super) fn content_hex(content: ContentId) -> String {

@@ -2,14 +2,14 @@
 //! the product's own code and judges them with its own.
 
 use crate::coverage::Hit;
-use crate::observe::{at_once, store};
 use crate::plan::{self, Plan};
 use crate::world::{Call, Sim, State};
+use acr_fanin::fuzzing::read_family;
 use acr_fanin::keys;
 use acr_fanin::ports::Row;
 use fan_in::{
-    Arrival, ContentId, Delivery, EventId, Family, NoticeKind, Past, Push, PushId, Region,
-    RegionSet, Shard, State as Stand, Status,
+    Arrival, Delivery, EventId, Family, NoticeKind, Past, Push, PushId, Region, RegionSet, Shard,
+    State as Stand, Status,
 };
 use std::collections::BTreeSet;
 
@@ -36,14 +36,14 @@ pub(crate) fn has_work(push: &Push) -> bool {
 pub(crate) fn read(sim: &Sim) -> Rows {
     let mut rows = Rows::default();
     for (shard, row) in sim.memory.dump() {
-        if read_row(sim, &mut rows, shard, &row).is_none() {
+        if read_row(&mut rows, shard, &row).is_none() {
             rows.unreadable.push(row.key);
         }
     }
     rows
 }
 
-fn read_row(sim: &Sim, rows: &mut Rows, shard: Shard, row: &Row) -> Option<()> {
+fn read_row(rows: &mut Rows, shard: Shard, row: &Row) -> Option<()> {
     let key = row.key.as_str();
     if let Some(rest) = key.strip_prefix('!') {
         rows.markers.push((rest.get(..13)?.parse().ok()?, PushId::parse(rest.get(13..)?)?));
@@ -56,24 +56,23 @@ fn read_row(sim: &Sim, rows: &mut Rows, shard: Shard, row: &Row) -> Option<()> {
         let ids = marks.iter().filter_map(|m| PushId::parse(m.get("push")?.as_str()?));
         rows.named.extend(ids);
     } else {
-        let content = u128::from_str_radix(key.strip_prefix("p:")?.get(..32)?, 16).ok()?;
-        let content = ContentId(content.to_be_bytes());
-        let family = match key.get(35..) {
-            None => at_once(store(&sim.memory).family(shard, content)).ok()??.value,
-            Some(generation) => {
-                let generation = u64::from_str_radix(generation, 16).ok()?;
-                let id = PushId { shard, content, generation };
-                Family {
-                    newest: at_once(store(&sim.memory).earlier(id)).ok()??.value,
-                    past: vec![],
-                }
-            }
-        };
-        let Family { newest, past } = family;
+        let Family { newest, past } = read_family(&row.doc).ok()?;
+        if newest.id.shard != shard || !is_key_of(key, newest.id) {
+            return None;
+        }
         rows.past.extend(past.into_iter().map(|past| (newest.id, past)));
         rows.pushes.push(newest);
     }
     Some(())
+}
+
+/// An earlier push has its generation in its key.
+fn is_key_of(key: &str, id: PushId) -> bool {
+    let id = id.to_string();
+    key.strip_prefix("p:").is_some_and(|rest| match rest.split_once(':') {
+        None => rest == &id[1..33],
+        Some((content, generation)) => content == &id[1..33] && generation == &id[33..],
+    })
 }
 
 impl Rows {

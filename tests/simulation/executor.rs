@@ -62,7 +62,9 @@ pub(crate) async fn run(sim: Sim, director: Work) {
     let step = poll_fn(move |cx| {
         sim.look_at_the_clock();
         loop {
-            for (id, group, work) in sim.take_spawned() {
+            let (spawned, killed) = sim.turn();
+            bury(killed, &mut tasks);
+            for (id, group, work) in spawned {
                 let queued = AtomicBool::new(false);
                 let flag = Arc::new(Flag { task: id, queued, ready: Arc::clone(&ready) });
                 flag.raise();
@@ -72,11 +74,9 @@ pub(crate) async fn run(sim: Sim, director: Work) {
             let Some(id) = pick(&ready, &sim, cx) else { return Poll::Pending };
             let Some(task) = tasks.get_mut(&id) else { continue };
             if sim.dies(task.group, id) {
-                bury(&sim, &mut tasks);
                 continue;
             }
             task.flag.queued.store(false, Ordering::Relaxed);
-            sim.enter(id);
             if task.work.as_mut().poll(&mut Context::from_waker(&task.waker)).is_ready() {
                 let done = tasks.remove(&id);
                 sim.leave(id);
@@ -86,7 +86,6 @@ pub(crate) async fn run(sim: Sim, director: Work) {
                     return Poll::Ready(());
                 }
             }
-            bury(&sim, &mut tasks);
         }
     });
     // One poll of this runs many tasks: none of them may be told that it has had its share.
@@ -94,8 +93,8 @@ pub(crate) async fn run(sim: Sim, director: Work) {
 }
 
 /// Drops what belongs to processes that have died.
-fn bury(sim: &Sim, tasks: &mut BTreeMap<TaskId, Task>) {
-    for group in sim.take_killed() {
+fn bury(killed: Vec<Group>, tasks: &mut BTreeMap<TaskId, Task>) {
+    for group in killed {
         let dead: Vec<_> = tasks.extract_if(.., |_, task| task.group == group).collect();
         drop(dead);
     }

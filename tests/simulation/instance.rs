@@ -15,6 +15,7 @@ use acr_fanin::intake::Rules;
 use acr_fanin::ports::Sink;
 use acr_fanin::store::Store;
 use fan_in::PushId;
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -63,7 +64,16 @@ impl Sim {
     }
 
     fn begin(&self, task: TaskId, kind: Kind, instance: usize) {
-        let outdated = if kind == Kind::Notify { self.outdated() } else { Vec::new() };
+        self.begin_with(task, kind, instance, Vec::new());
+    }
+
+    fn begin_with(
+        &self,
+        task: TaskId,
+        kind: Kind,
+        instance: usize,
+        outdated: Vec<(PushId, PushId)>,
+    ) {
         let mut state = self.state();
         let rivals = state.jobs.values().filter(|job| job.kind == kind).count();
         match kind {
@@ -74,15 +84,22 @@ impl Sim {
         state.jobs.insert(task, Job::new(kind, instance, eager, outdated));
     }
 
-    /// Pairs of pushes of which the newer one is everywhere: from now on the older one is not deployed.
-    fn outdated(&self) -> Vec<(PushId, PushId)> {
+    /// Pairs of pushes of which the newer one is everywhere: from now on the older one is not deployed. Where
+    /// it is known which push is to be delivered, only that one can be the older one.
+    fn outdated(&self, delivered: Option<PushId>) -> Vec<(PushId, PushId)> {
         let ids: Vec<(PushId, bool)> = {
             let state = self.state();
-            if !state.plan.sinks.contains(&DEPLOY) || state.truth.pushes.len() < 2 {
+            if !state.plan.sinks.contains(&DEPLOY) {
                 return Vec::new();
             }
-            state.truth.pushes.iter().map(|(id, seen)| (*id, seen.status.is_everywhere())).collect()
+            let pushes = state.truth.pushes.iter();
+            let all = pushes.map(|(id, seen)| (*id, seen.status.is_everywhere()));
+            all.filter(|(id, everywhere)| *everywhere || delivered.is_none_or(|d| d == *id))
+                .collect()
         };
+        if ids.len() < 2 || ids.iter().all(|(_, everywhere)| !everywhere) {
+            return Vec::new();
+        }
         let pushes: Vec<_> = ids
             .iter()
             .filter_map(|(id, everywhere)| Some((observe::push(&self.memory, *id)?, *everywhere)))
@@ -91,6 +108,7 @@ impl Sim {
         let pairs = newer.flat_map(|(newer, _)| {
             pushes
                 .iter()
+                .filter(|(older, _)| delivered.is_none_or(|d| d == older.id))
                 .filter(|(older, _)| older.order() < newer.order())
                 .map(|(older, _)| (older.id, newer.id))
         });
@@ -147,7 +165,7 @@ impl Sim {
                 let Some((app, _)) = self.app(instance) else { return true };
                 let work = async move { app.deliver(push).await.unwrap_or_default() };
                 let task = self.spawn(Group::Instance(instance), Box::pin(work));
-                self.begin(task, Kind::Notify, instance);
+                self.begin_with(task, Kind::Notify, instance, self.outdated(Some(push)));
                 true
             }
         }
@@ -157,14 +175,15 @@ impl Sim {
     pub(crate) fn hear(&self, instance: usize, message: &str) -> Option<oneshot::Receiver<Heard>> {
         let (app, _) = self.app(instance)?;
         let (answer, answered) = oneshot::channel();
-        let message = serde_json::from_str(message).ok();
+        let message: Option<Value> = serde_json::from_str(message).ok();
+        let push = message.as_ref().and_then(|m| PushId::parse(m.get("push")?.as_str()?));
         let work = async move {
             let heard = notify(&app, message.as_ref()).await;
             step_aside().await;
             answer.send(heard).unwrap_or_default();
         };
         let task = self.spawn(Group::Instance(instance), Box::pin(work));
-        self.begin(task, Kind::Notify, instance);
+        self.begin_with(task, Kind::Notify, instance, self.outdated(push));
         Some(answered)
     }
 

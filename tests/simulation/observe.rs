@@ -3,12 +3,11 @@
 use crate::coverage::Hit;
 use crate::rules;
 use crate::world::{Call, Kind, Sim, State};
+use acr_fanin::fuzzing::read_family;
 use acr_fanin::ports::{Op, Rows, StoreError, Version};
-use acr_fanin::store::Store;
 use acr_fanin::store::memory::Memory;
-use fan_in::{Family, Push, PushId, RegionSet, Shard, State as Delivery, Status, Timestamp};
+use fan_in::{Family, Push, PushId, Shard, State as Delivery, Status, Timestamp};
 use futures_util::FutureExt;
-use std::sync::Arc;
 
 /// Whoever was told to deliver has this long; clocks may differ by three seconds.
 const HOLD: i64 = 27_000;
@@ -26,31 +25,51 @@ pub(crate) struct Seen {
 }
 
 /// Memory answers at once.
-pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
+fn at_once<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().expect("memory does not wait")
 }
 
-pub(crate) fn store(memory: &Memory) -> Store {
-    Store::new(Arc::new(memory.clone()), RegionSet::new())
-}
-
 pub(crate) fn push(memory: &Memory, id: PushId) -> Option<Push> {
-    at_once(store(memory).push(id)).ok().flatten().map(|stored| stored.push)
+    let newest = row(memory, id.shard, &family_key(id)).filter(|family| family.newest.id == id);
+    let family = newest.or_else(|| row(memory, id.shard, &earlier_key(id)))?;
+    Some(family.newest)
 }
 
-/// Does the row say that this notice is with this sink?
-pub(crate) fn is_done(memory: &Memory, call: &Call) -> bool {
-    let Some(push) = push(memory, call.push) else { return true };
-    let notice = push.notices.get(call.notice);
-    let delivery = notice.and_then(|n| n.deliveries.iter().find(|d| d.sink == call.sink));
-    delivery.is_none_or(|d| d.state == Delivery::Done)
+fn row(memory: &Memory, shard: Shard, key: &str) -> Option<Family> {
+    read_family(&memory.row(shard, key)?.doc).ok()
 }
 
-/// Is anything due by then?
-pub(crate) fn any_marker(memory: &Memory, until: Option<i64>) -> bool {
-    let below = until.map_or_else(|| "\"".to_owned(), |until| format!("!{:013}", until + 1));
-    Shard::all()
-        .any(|shard| !at_once(memory.range(shard, "!", &below, 1)).unwrap_or_default().is_empty())
+fn family_key(id: PushId) -> String {
+    format!("p:{:032x}", u128::from_be_bytes(id.content.0))
+}
+
+fn earlier_key(id: PushId) -> String {
+    format!("{}:{:011x}", family_key(id), id.generation)
+}
+
+impl Call {
+    /// Does the row say that this notice is with this sink?
+    pub(crate) fn is_done(&self, push: &Push) -> bool {
+        let notice = push.notices.get(self.notice);
+        let delivery = notice.and_then(|n| n.deliveries.iter().find(|d| d.sink == self.sink));
+        delivery.is_none_or(|d| d.state == Delivery::Done)
+    }
+}
+
+impl State {
+    /// Is anything due by then?
+    pub(crate) fn is_due(&self, now: i64) -> bool {
+        let first = self.truth.markers.first().and_then(|key| key.get(1..14)?.parse().ok());
+        first.is_some_and(|first: i64| first <= now)
+    }
+
+    fn marked(&mut self, key: String, is_there: bool) {
+        if is_there {
+            self.truth.markers.insert(key);
+        } else {
+            self.truth.markers.remove(&key);
+        }
+    }
 }
 
 /// Passes a transaction on, and looks at what it does.
@@ -69,6 +88,9 @@ pub(crate) fn write(
         .map(|op| op.key().to_owned())
         .collect();
     let rule = rules::rule(sim, memory, shard, &ops);
+    let markers = ops.iter().filter(|op| op.key().starts_with('!'));
+    let markers: Vec<_> =
+        markers.map(|op| (op.key().to_owned(), !matches!(op, Op::Delete { .. }))).collect();
     let dying: Vec<Family> = gone.iter().filter_map(|key| family(memory, shard, key)).collect();
     let result = at_once(memory.write(shard, ops));
     let mut state = sim.state();
@@ -77,6 +99,7 @@ pub(crate) fn write(
         if let Some(job) = state.job() {
             job.commits += 1;
         }
+        markers.into_iter().for_each(|(key, is_there)| state.marked(key, is_there));
         for (id, status) in &written {
             seen(sim, &mut state, *id, *status, gone.is_empty());
         }
@@ -105,21 +128,12 @@ fn head(op: &Op) -> Option<(PushId, Status)> {
 }
 
 pub(crate) fn family(memory: &Memory, shard: Shard, key: &str) -> Option<Family> {
-    let content = u128::from_str_radix(key.get(2..34)?, 16).ok()?;
-    let content = fan_in::ContentId(content.to_be_bytes());
-    match key.get(35..) {
-        None => at_once(store(memory).family(shard, content)).ok()?.map(|stored| stored.value),
-        Some(generation) => {
-            let generation = u64::from_str_radix(generation, 16).ok()?;
-            let id = PushId { shard, content, generation };
-            let newest = at_once(store(memory).earlier(id)).ok()??.value;
-            // Ids that it is known by too are remembered where events are compared.
-            let family = at_once(store(memory).family(shard, content)).ok().flatten();
-            let past = family.map(|stored| stored.value.past).unwrap_or_default();
-            let past = past.into_iter().filter(|past| past.generation == generation);
-            Some(Family { newest, past: past.collect() })
-        }
-    }
+    let family = row(memory, shard, key)?;
+    let Some((newest, _)) = key.get(2..)?.split_once(':') else { return Some(family) };
+    // Ids that it is known by too are remembered where events are compared.
+    let past = row(memory, shard, &format!("p:{newest}")).map(|newest| newest.past);
+    let past = past.into_iter().flatten().filter(|p| p.generation == family.newest.id.generation);
+    Some(Family { past: past.collect(), ..family })
 }
 
 fn seen(sim: &Sim, state: &mut State, id: PushId, status: Status, nothing_goes: bool) {

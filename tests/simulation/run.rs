@@ -3,7 +3,6 @@
 use crate::checker;
 use crate::coverage::{Coverage, Hit};
 use crate::executor;
-use crate::observe;
 use crate::plan::Plan;
 use crate::twin;
 use crate::world::{Group, Instance, Sim};
@@ -71,7 +70,7 @@ fn play(runtime: &Runtime, plan: Plan, seed: u64, trace: bool) -> (Sim, bool) {
         let director = direct(sim.clone(), Arc::clone(&drained));
         executor::run(sim.clone(), Box::pin(director)).await;
         // What was spawned last and never began.
-        drop(sim.take_spawned());
+        drop(sim.turn());
         (sim, drained.load(std::sync::atomic::Ordering::Relaxed))
     })
 }
@@ -104,7 +103,7 @@ async fn direct(sim: Sim, drained: Arc<std::sync::atomic::AtomicBool>) {
     let end = sim.elapsed() + DRAINED_WITHIN;
     while sim.elapsed() < end {
         tokio::time::sleep(Duration::from_secs(5)).await;
-        if sim.state().is_quiet() && !observe::any_marker(&sim.memory, None) {
+        if sim.state().is_quiet() && sim.state().truth.markers.is_empty() {
             drained.store(true, std::sync::atomic::Ordering::Relaxed);
             return;
         }

@@ -218,7 +218,7 @@ impl Sim {
                 (pause, state.strikes(8, Hit::DoubledTick))
             };
             tokio::time::sleep(millis(pause)).await;
-            let idle = !observe::any_marker(&self.memory, Some(self.now()));
+            let idle = !self.state().is_due(self.now());
             if idle && !self.state().chance(15) && self.state().instances.iter().all(|i| i.swept) {
                 continue;
             }

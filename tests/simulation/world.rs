@@ -3,14 +3,14 @@
 
 use crate::coverage::{Coverage, Hit};
 use crate::executor::{TaskId, Work};
-use crate::observe::Seen;
+use crate::observe::{self, Seen};
 use crate::plan::{EPOCH, Plan};
 use acr_fanin::app::App;
 use acr_fanin::intake::Rules;
 use acr_fanin::store::memory::Memory;
-use fan_in::{EventId, PushId, Region, Timestamp};
+use fan_in::{EventId, Push, PushId, Region, Timestamp};
 use fastrand::Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -91,6 +91,8 @@ pub(crate) struct Truth {
     pub(crate) calls: Vec<Call>,
     pub(crate) acks: Vec<Ack>,
     pub(crate) pushes: BTreeMap<PushId, Seen>,
+    /// Keys of the markers that are in the rows.
+    pub(crate) markers: BTreeSet<String>,
     /// Events whose push was rightly purged.
     pub(crate) purged: Vec<(Region, EventId)>,
     /// Reports that have travelled by queue.
@@ -211,16 +213,14 @@ impl Sim {
         id
     }
 
-    pub(crate) fn take_spawned(&self) -> Vec<(TaskId, Group, Work)> {
-        std::mem::take(&mut self.state().spawned)
+    /// What was spawned, and which processes died, since this was asked last.
+    pub(crate) fn turn(&self) -> (Vec<(TaskId, Group, Work)>, Vec<Group>) {
+        let mut state = self.state();
+        (std::mem::take(&mut state.spawned), std::mem::take(&mut state.killed))
     }
 
     pub(crate) fn draw(&self, below: usize) -> usize {
         self.state().rng.usize(..below)
-    }
-
-    pub(crate) fn enter(&self, task: TaskId) {
-        self.state().current = task;
     }
 
     /// A task is done: what it knew of is written down, or never will be.
@@ -234,18 +234,25 @@ impl Sim {
 
     /// Calls that were accepted without the row saying so are unknown outcomes, if there is an excuse for it.
     fn unwritten(&self, state: &mut State, job: &Job, excused: bool) {
-        for at in &job.calls {
-            let call = state.truth.calls[*at].clone();
-            if call.accepted && excused && !crate::observe::is_done(&self.memory, &call) {
-                state.truth.calls[*at].unknown = true;
+        let mut rows: Vec<(PushId, Option<Push>)> = Vec::new();
+        for at in job.calls.iter().filter(|_| excused) {
+            let call = &mut state.truth.calls[*at];
+            if call.accepted {
+                if rows.iter().all(|(id, _)| *id != call.push) {
+                    rows.push((call.push, observe::push(&self.memory, call.push)));
+                }
+                let row = rows.iter().find(|(id, _)| *id == call.push);
+                let done = row.and_then(|(_, push)| push.as_ref()).is_none_or(|p| call.is_done(p));
+                call.unknown |= !done;
             }
         }
     }
 
-    /// Does the process die at this await of this task?
+    /// This task goes on, unless its process dies at this await.
     pub(crate) fn dies(&self, group: Group, task: TaskId) -> bool {
-        let Group::Instance(instance) = group else { return false };
         let mut state = self.state();
+        state.current = task;
+        let Group::Instance(instance) = group else { return false };
         let odds = state.plan.weather.crash;
         if !state.faulty || odds == 0 || state.rng.u32(..10_000) >= odds {
             return false;
@@ -281,11 +288,6 @@ impl Sim {
         drop(state);
         drop(unborn);
         self.restart_later(instance);
-    }
-
-    /// Processes that died since this was asked last.
-    pub(crate) fn take_killed(&self) -> Vec<Group> {
-        std::mem::take(&mut self.state().killed)
     }
 
     fn restart_later(&self, instance: usize) {
