@@ -41,12 +41,23 @@ impl Memory {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One row, for tests to look at.
+    /// As [`Rows::get`], at once.
     #[must_use]
     pub fn row(&self, shard: Shard, key: &str) -> Option<Row> {
         let table = self.table();
         let found = table.shards.get(&shard).and_then(|rows| rows.get(key));
         found.map(|(version, doc)| row(key, *version, doc))
+    }
+
+    /// As [`Rows::range`], at once.
+    #[must_use]
+    pub fn rows(&self, shard: Shard, from: &str, below: &str, limit: usize) -> Vec<Row> {
+        let table = self.table();
+        let Some(rows) = table.shards.get(&shard).filter(|_| from < below) else {
+            return Vec::new();
+        };
+        let rows = rows.range::<str, _>((Included(from), Excluded(below))).take(limit);
+        rows.map(|(key, (version, doc))| row(key, *version, doc)).collect()
     }
 
     /// Everything there is, for tests to look at.
@@ -94,13 +105,7 @@ impl Rows for Memory {
         below: &str,
         limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        if from >= below {
-            return Ok(Vec::new());
-        }
-        let table = self.table();
-        let Some(rows) = table.shards.get(&shard) else { return Ok(Vec::new()) };
-        let rows = rows.range::<str, _>((Included(from), Excluded(below))).take(limit);
-        Ok(rows.map(|(key, (version, doc))| row(key, *version, doc)).collect())
+        Ok(self.rows(shard, from, below, limit))
     }
 
     async fn write(&self, shard: Shard, ops: Vec<Op>) -> Result<Vec<Version>, StoreError> {

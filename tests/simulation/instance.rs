@@ -15,7 +15,6 @@ use acr_fanin::intake::Rules;
 use acr_fanin::ports::Sink;
 use acr_fanin::store::Store;
 use fan_in::PushId;
-use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -64,16 +63,7 @@ impl Sim {
     }
 
     fn begin(&self, task: TaskId, kind: Kind, instance: usize) {
-        self.begin_with(task, kind, instance, Vec::new());
-    }
-
-    fn begin_with(
-        &self,
-        task: TaskId,
-        kind: Kind,
-        instance: usize,
-        outdated: Vec<(PushId, PushId)>,
-    ) {
+        let before = if kind == Kind::Notify { self.at_this_moment() } else { Vec::new() };
         let mut state = self.state();
         let rivals = state.jobs.values().filter(|job| job.kind == kind).count();
         match kind {
@@ -81,38 +71,21 @@ impl Sim {
             _ => {}
         }
         let eager = !state.instances[instance].swept;
-        state.jobs.insert(task, Job::new(kind, instance, eager, outdated));
+        state.jobs.insert(task, Job::new(kind, instance, eager, before));
     }
 
-    /// Pairs of pushes of which the newer one is everywhere: from now on the older one is not deployed. Where
-    /// it is known which push is to be delivered, only that one can be the older one.
-    fn outdated(&self, delivered: Option<PushId>) -> Vec<(PushId, PushId)> {
-        let ids: Vec<(PushId, bool)> = {
+    /// The rows of this moment where a push is everywhere: from now on older ones of its tag are not deployed.
+    fn at_this_moment(&self) -> Vec<(PushId, String)> {
+        let ids: Vec<PushId> = {
             let state = self.state();
-            if !state.plan.sinks.contains(&DEPLOY) {
+            let everywhere = state.truth.pushes.values().any(|seen| seen.status.is_everywhere());
+            if !state.plan.sinks.contains(&DEPLOY) || state.truth.pushes.len() < 2 || !everywhere {
                 return Vec::new();
             }
-            let pushes = state.truth.pushes.iter();
-            let all = pushes.map(|(id, seen)| (*id, seen.status.is_everywhere()));
-            all.filter(|(id, everywhere)| *everywhere || delivered.is_none_or(|d| d == *id))
-                .collect()
+            state.truth.pushes.keys().copied().collect()
         };
-        if ids.len() < 2 || ids.iter().all(|(_, everywhere)| !everywhere) {
-            return Vec::new();
-        }
-        let pushes: Vec<_> = ids
-            .iter()
-            .filter_map(|(id, everywhere)| Some((observe::push(&self.memory, *id)?, *everywhere)))
-            .collect();
-        let newer = pushes.iter().filter(|(_, everywhere)| *everywhere);
-        let pairs = newer.flat_map(|(newer, _)| {
-            pushes
-                .iter()
-                .filter(|(older, _)| delivered.is_none_or(|d| d == older.id))
-                .filter(|(older, _)| older.order() < newer.order())
-                .map(|(older, _)| (older.id, newer.id))
-        });
-        pairs.collect()
+        let doc = |id: PushId| Some((id, observe::doc(&self.memory, id)?));
+        ids.into_iter().filter_map(doc).collect()
     }
 
     /// A registry's request, and the host's part in answering it.
@@ -165,7 +138,7 @@ impl Sim {
                 let Some((app, _)) = self.app(instance) else { return true };
                 let work = async move { app.deliver(push).await.unwrap_or_default() };
                 let task = self.spawn(Group::Instance(instance), Box::pin(work));
-                self.begin_with(task, Kind::Notify, instance, self.outdated(Some(push)));
+                self.begin(task, Kind::Notify, instance);
                 true
             }
         }
@@ -175,15 +148,14 @@ impl Sim {
     pub(crate) fn hear(&self, instance: usize, message: &str) -> Option<oneshot::Receiver<Heard>> {
         let (app, _) = self.app(instance)?;
         let (answer, answered) = oneshot::channel();
-        let message: Option<Value> = serde_json::from_str(message).ok();
-        let push = message.as_ref().and_then(|m| PushId::parse(m.get("push")?.as_str()?));
+        let message = serde_json::from_str(message).ok();
         let work = async move {
             let heard = notify(&app, message.as_ref()).await;
             step_aside().await;
             answer.send(heard).unwrap_or_default();
         };
         let task = self.spawn(Group::Instance(instance), Box::pin(work));
-        self.begin_with(task, Kind::Notify, instance, self.outdated(push));
+        self.begin(task, Kind::Notify, instance);
         Some(answered)
     }
 
@@ -243,7 +215,7 @@ impl Sim {
 }
 
 impl Job {
-    fn new(kind: Kind, instance: usize, eager: bool, outdated: Vec<(PushId, PushId)>) -> Self {
+    fn new(kind: Kind, instance: usize, eager: bool, before: Vec<(PushId, String)>) -> Self {
         Self {
             kind,
             instance,
@@ -255,7 +227,7 @@ impl Job {
             errors: 0,
             rung: false,
             calls: Vec::new(),
-            outdated,
+            before,
         }
     }
 }

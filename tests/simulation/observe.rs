@@ -30,9 +30,14 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
 }
 
 pub(crate) fn push(memory: &Memory, id: PushId) -> Option<Push> {
-    let newest = row(memory, id.shard, &family_key(id)).filter(|family| family.newest.id == id);
-    let family = newest.or_else(|| row(memory, id.shard, &earlier_key(id)))?;
-    Some(family.newest)
+    Some(read_family(&doc(memory, id)?).ok()?.newest)
+}
+
+/// The row of a push, unread.
+pub(crate) fn doc(memory: &Memory, id: PushId) -> Option<String> {
+    let newest = memory.row(id.shard, &family_key(id)).map(|row| row.doc);
+    let newest = newest.filter(|doc| head(doc).is_some_and(|(newest, _)| newest == id));
+    newest.or_else(|| Some(memory.row(id.shard, &earlier_key(id))?.doc))
 }
 
 fn row(memory: &Memory, shard: Shard, key: &str) -> Option<Family> {
@@ -79,8 +84,11 @@ pub(crate) fn write(
     shard: Shard,
     ops: Vec<Op>,
 ) -> Result<Vec<Version>, StoreError> {
-    let written: Vec<(PushId, Status)> =
-        ops.iter().filter(|op| op.key().starts_with("p:")).filter_map(head).collect();
+    let written: Vec<(PushId, Status)> = ops
+        .iter()
+        .filter(|op| op.key().starts_with("p:"))
+        .filter_map(|op| head(op.doc()?))
+        .collect();
     let opens = ops.iter().any(|op| matches!(op, Op::Insert { key, .. } if key.len() == 34));
     let gone: Vec<String> = ops
         .iter()
@@ -120,10 +128,11 @@ pub(crate) fn write(
 }
 
 /// Id and status of the push in a row, without reading all of it.
-fn head(op: &Op) -> Option<(PushId, Status)> {
-    let doc = op.doc()?;
+fn head(doc: &str) -> Option<(PushId, Status)> {
     let id = PushId::parse(doc.strip_prefix("{\"push\":{\"id\":\"")?.get(..PushId::DIGITS)?)?;
-    let (_, rest) = doc.split_once("\"status\":\"")?;
+    // It follows the origin, which is the first thing in braces.
+    let (_, rest) = doc.split_once('}')?;
+    let rest = rest.strip_prefix(",\"status\":\"")?;
     Some((id, Status::from_name(rest.split_once('"')?.0)?))
 }
 

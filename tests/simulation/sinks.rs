@@ -1,11 +1,13 @@
 //! Sinks that know what they were told: they accept, refuse, hang, or accept without anybody hearing of it.
 
 use crate::coverage::Hit;
+use crate::observe;
 use crate::plan::DEPLOY;
 use crate::world::{Call, Sim, State};
+use acr_fanin::fuzzing::read_family;
 use acr_fanin::ports::{Parcel, Sink};
 use async_trait::async_trait;
-use fan_in::Attempt;
+use fan_in::{Attempt, PushId};
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -78,16 +80,12 @@ impl SimSink {
             unknown: matches!(fate, Fate::AcceptSilently | Fate::AcceptAndHang),
         });
         let at = state.truth.calls.len() - 1;
-        let outdated = state.job().map(|job| {
+        let deploys = self.name == DEPLOY;
+        let before = state.job().map(|job| {
             job.calls.push(at);
-            job.outdated.clone()
+            if deploys { job.before.clone() } else { Vec::new() }
         });
-        let outdated = outdated.unwrap_or_default();
-        if self.name == DEPLOY
-            && outdated
-                .iter()
-                .any(|(older, newer)| *older == push && self.still_newer(parcel, *newer))
-        {
+        if deploys && before.is_some_and(|before| self.is_outdated(parcel, &before)) {
             state.violated(format!("I9: {push} is deployed after a newer push was everywhere"));
         }
         if fate == Fate::Accept {
@@ -95,9 +93,17 @@ impl SimSink {
         }
     }
 
-    fn still_newer(&self, parcel: &Parcel<'_>, newer: fan_in::PushId) -> bool {
-        crate::observe::push(&self.sim.memory, newer)
-            .is_some_and(|newer| newer.order() > parcel.push.order())
+    /// Was a newer push everywhere when the delivery began, and is it the newer one still?
+    fn is_outdated(&self, parcel: &Parcel<'_>, before: &[(PushId, String)]) -> bool {
+        let before: Vec<_> =
+            before.iter().filter_map(|(_, doc)| Some(read_family(doc).ok()?.newest)).collect();
+        let Some(older) = before.iter().find(|p| p.id == parcel.push.id) else { return false };
+        before.iter().any(|newer| {
+            newer.status.is_everywhere()
+                && newer.order() > older.order()
+                && observe::push(&self.sim.memory, newer.id)
+                    .is_some_and(|newer| newer.order() > parcel.push.order())
+        })
     }
 }
 

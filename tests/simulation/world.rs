@@ -51,8 +51,8 @@ pub(crate) struct Job {
     pub(crate) rung: bool,
     /// Calls of sinks, by their place in the truth.
     pub(crate) calls: Vec<usize>,
-    /// Newer pushes of a tag that were everywhere when it began: (older, newer).
-    pub(crate) outdated: Vec<(PushId, PushId)>,
+    /// The rows of the pushes when it began, if one of them was everywhere.
+    pub(crate) before: Vec<(PushId, String)>,
 }
 
 #[derive(Clone, Debug)]
