@@ -1,7 +1,7 @@
 //! One thread, and one source of chance: which of the tasks that can go on goes on, and which process dies
 //! at which await, is drawn from the seed.
 
-use crate::world::{Group, Sim};
+use crate::world::{Entry, Group, Sim, Turn};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -59,11 +59,16 @@ pub(crate) async fn run(sim: Sim, director: Work) {
     let ready: Arc<Mutex<Ready>> = Arc::default();
     let mut tasks: BTreeMap<TaskId, Task> = BTreeMap::new();
     let first = sim.spawn(Group::World, director);
+    // What could go on in processes that are frozen.
+    let mut held: Vec<TaskId> = Vec::new();
     let step = poll_fn(move |cx| {
         sim.look_at_the_clock();
         loop {
-            let (spawned, killed) = sim.turn();
+            let Turn { spawned, killed, thawed } = sim.turn();
             bury(killed, &mut tasks);
+            if thawed {
+                ready.lock().unwrap().tasks.append(&mut held);
+            }
             for (id, group, work) in spawned {
                 let queued = AtomicBool::new(false);
                 let flag = Arc::new(Flag { task: id, queued, ready: Arc::clone(&ready) });
@@ -73,8 +78,13 @@ pub(crate) async fn run(sim: Sim, director: Work) {
             }
             let Some(id) = pick(&ready, &sim, cx) else { return Poll::Pending };
             let Some(task) = tasks.get_mut(&id) else { continue };
-            if sim.dies(task.group, id) {
-                continue;
+            match sim.enter(task.group, id) {
+                Entry::GoesOn => {}
+                Entry::Dies => continue,
+                Entry::IsFrozen => {
+                    held.push(id);
+                    continue;
+                }
             }
             task.flag.queued.store(false, Ordering::Relaxed);
             if task.work.as_mut().poll(&mut Context::from_waker(&task.waker)).is_ready() {

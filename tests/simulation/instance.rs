@@ -71,7 +71,9 @@ impl Sim {
             _ => {}
         }
         let eager = !state.instances[instance].swept;
-        state.jobs.insert(task, Job::new(kind, instance, eager, before));
+        let mut job = Job::new(kind, instance, eager, before);
+        job.frozen = state.instances[instance].frozen;
+        state.jobs.insert(task, job);
     }
 
     /// The rows of this moment where a push is everywhere: from now on older ones of its tag are not deployed.
@@ -92,7 +94,7 @@ impl Sim {
     pub(crate) fn push_request(
         &self,
         instance: usize,
-        report: usize,
+        letter: usize,
         request: Request,
     ) -> Option<oneshot::Receiver<Answer>> {
         let (app, rules) = self.app(instance)?;
@@ -105,7 +107,8 @@ impl Sim {
             step_aside().await;
             let mut accepted = true;
             if !pushed.queued.is_empty() {
-                sim.state().truth.by_queue.push(report);
+                let plan = sim.plan();
+                sim.state().truth.by_queue.extend(&plan.letters[letter].reports);
             }
             for message in pushed.queued {
                 accepted &= sim.enqueue(message);
@@ -123,7 +126,7 @@ impl Sim {
             answer.send(if accepted { pushed.answer } else { failed }).unwrap_or_default();
         };
         let task = self.spawn(Group::Instance(instance), Box::pin(work));
-        self.begin(task, Kind::Report(report), instance);
+        self.begin(task, Kind::Letter(letter), instance);
         Some(answered)
     }
 
@@ -225,7 +228,9 @@ impl Job {
             decided: false,
             unsure: false,
             errors: 0,
+            frozen: false,
             rung: false,
+            deploys: false,
             calls: Vec::new(),
             before,
         }

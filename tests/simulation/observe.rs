@@ -96,6 +96,8 @@ pub(crate) fn write(
         .map(|op| op.key().to_owned())
         .collect();
     let rule = rules::rule(sim, memory, shard, &ops);
+    let guard = ops.iter().find(|op| op.key().starts_with("g:")).and_then(Op::doc);
+    let guard = guard.map(str::to_owned);
     let markers = ops.iter().filter(|op| op.key().starts_with('!'));
     let markers: Vec<_> =
         markers.map(|op| (op.key().to_owned(), !matches!(op, Op::Delete { .. }))).collect();
@@ -107,6 +109,9 @@ pub(crate) fn write(
         if let Some(job) = state.job() {
             job.commits += 1;
         }
+        if let Some(guard) = &guard {
+            state.guarded(guard);
+        }
         markers.into_iter().for_each(|(key, is_there)| state.marked(key, is_there));
         for (id, status) in &written {
             seen(sim, &mut state, *id, *status, gone.is_empty());
@@ -116,7 +121,11 @@ pub(crate) fn write(
         }
         dying.iter().for_each(|family| purged(sim, &mut state, family));
     } else {
-        conflict(&mut state, opens, !gone.is_empty());
+        if guard.is_some() {
+            state.hit(Hit::R19GuardRace);
+        } else {
+            conflict(&mut state, opens, !gone.is_empty());
+        }
     }
     state.note(|| {
         let end = if result.is_ok() { "ok" } else { "conflict" };
@@ -151,6 +160,9 @@ fn seen(sim: &Sim, state: &mut State, id: PushId, status: Status, nothing_goes: 
     let was = before.map_or(Status::Waiting, |seen| seen.status);
     let decided_at = before.and_then(|seen| seen.decided_at);
     let opened_at = before.map_or(now, |seen| seen.opened_at);
+    // A process that was frozen goes by the time at which it was.
+    let frozen = state.job().is_some_and(|job| job.frozen);
+    let opened_at = if frozen && before.is_none() { 0 } else { opened_at };
     let newly = was != status;
     let decided_at = decided_at.or_else(|| newly.then_some(now));
     let (mut rung_at, mut claimed_at) =
@@ -162,11 +174,11 @@ fn seen(sim: &Sim, state: &mut State, id: PushId, status: Status, nothing_goes: 
             claimed_at = now;
         }
         // Whoever was told to deliver has half a minute; the first tick of a process does not know of it.
-        if sweeps && !job.eager && rung_at > claimed_at && now - rung_at < HOLD {
+        if sweeps && !job.eager && !frozen && rung_at > claimed_at && now - rung_at < HOLD {
             state.violated(format!("{id} is rung for twice within the time it was given"));
         }
         if sweeps {
-            rung_at = now;
+            rung_at = if frozen { 0 } else { now };
         }
     }
     state.truth.pushes.insert(id, Seen { status, decided_at, opened_at, rung_at, claimed_at });
@@ -219,9 +231,9 @@ fn purged(sim: &Sim, state: &mut State, family: &Family) {
 
 fn conflict(state: &mut State, opens: bool, purges: bool) {
     let hit = match state.job().map(|job| job.kind.clone()) {
-        Some(Kind::Report(_)) if opens => Hit::R1TwoFirstArrivals,
-        Some(Kind::Report(_)) if purges => Hit::R17PurgeAgainstArrival,
-        Some(Kind::Report(_)) => Hit::R3LastTwoAtOnce,
+        Some(Kind::Letter(_)) if opens => Hit::R1TwoFirstArrivals,
+        Some(Kind::Letter(_)) if purges => Hit::R17PurgeAgainstArrival,
+        Some(Kind::Letter(_)) => Hit::R3LastTwoAtOnce,
         Some(Kind::Purge) => Hit::R17PurgeAgainstArrival,
         Some(Kind::Notify) => Hit::R12TwoNotifies,
         _ => Hit::R5TwoTimers,

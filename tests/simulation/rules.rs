@@ -17,7 +17,8 @@ pub(crate) fn rule(sim: &Sim, memory: &Memory, shard: Shard, ops: &[Op]) -> Opti
         if !state.close && earlier.is_none() {
             return None;
         }
-        let Kind::Report(report) = state.job()?.kind else { return None };
+        let Kind::Letter(letter) = state.job()?.kind else { return None };
+        let [report] = state.plan.letters[letter].reports[..] else { return None };
         let report = &state.plan.reports[report];
         (keys::event(&report.id), report.region.clone())
     };

@@ -84,11 +84,16 @@ async fn direct(sim: Sim, drained: Arc<std::sync::atomic::AtomicBool>) {
             rules: Arc::new(Rules::default()),
             regions: plan.regions.clone(),
             swept: false,
+            frozen: false,
+            thawed_at: 0,
         });
         sim.start(instance);
     }
-    for report in 0..plan.reports.len() {
-        sim.spawn_sender(report);
+    for letter in 0..plan.letters.len() {
+        sim.spawn_sender(letter);
+    }
+    for (instance, at, until) in plan.freezes.clone() {
+        sim.spawn(Group::World, Box::pin(sim.clone().freeze(instance, at, until)));
     }
     if let Some((at, regions)) = plan.change.clone() {
         sim.spawn(Group::World, Box::pin(sim.clone().change_regions(at, regions)));

@@ -1,13 +1,15 @@
 //! Sinks that know what they were told: they accept, refuse, hang, or accept without anybody hearing of it.
 
 use crate::coverage::Hit;
+use crate::group;
+use crate::letters::are_rivals;
 use crate::observe;
-use crate::plan::DEPLOY;
+use crate::plan::{self, DEPLOY, GROUP};
 use crate::world::{Call, Sim, State};
 use acr_fanin::fuzzing::read_family;
-use acr_fanin::ports::{Parcel, Sink};
+use acr_fanin::ports::{Parcel, Sink, Target};
 use async_trait::async_trait;
-use fan_in::{Attempt, PushId};
+use fan_in::{Attempt, Image, PushId};
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -18,7 +20,7 @@ pub(crate) struct SimSink {
 
 /// What a call comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+pub(crate) enum Fate {
     Accept,
     AcceptSilently,
     AcceptAndHang,
@@ -27,7 +29,7 @@ enum Fate {
     Hopeless,
 }
 
-fn fate(state: &mut State) -> Fate {
+pub(crate) fn fate(state: &mut State) -> Fate {
     let trouble = state.plan.weather.sink;
     if !state.faulty || !state.chance(trouble) {
         return Fate::Accept;
@@ -57,7 +59,8 @@ impl SimSink {
         });
         let same = |c: &&Call| c.push == push && c.notice == notice && c.sink == self.name;
         let had_it = state.truth.calls.iter().filter(same).any(|c| c.accepted);
-        if had_it && !parcel.claim.repeat {
+        let frozen = state.job().is_some_and(|job| job.frozen);
+        if had_it && !parcel.claim.repeat && !frozen {
             state.violated(format!(
                 "{} gets {push}.{notice} again as if for the first time",
                 self.name
@@ -77,7 +80,7 @@ impl SimSink {
             sink: self.name,
             accepted,
             hopeless: fate == Fate::Hopeless,
-            unknown: matches!(fate, Fate::AcceptSilently | Fate::AcceptAndHang),
+            unknown: frozen || matches!(fate, Fate::AcceptSilently | Fate::AcceptAndHang),
         });
         let at = state.truth.calls.len() - 1;
         let deploys = self.name == DEPLOY;
@@ -100,6 +103,7 @@ impl SimSink {
         let Some(older) = before.iter().find(|p| p.id == parcel.push.id) else { return false };
         before.iter().any(|newer| {
             newer.status.is_everywhere()
+                && are_rivals(&newer.image, &older.image)
                 && newer.order() > older.order()
                 && observe::push(&self.sim.memory, newer.id)
                     .is_some_and(|newer| newer.order() > parcel.push.order())
@@ -114,10 +118,17 @@ impl Sink for SimSink {
     }
 
     fn deploys(&self) -> bool {
-        self.name == DEPLOY
+        plan::deploys(self.name)
+    }
+
+    fn target(&self, image: &Image) -> Option<Target> {
+        (self.name == GROUP).then(|| group::target(image))
     }
 
     async fn deliver(&self, parcel: Parcel<'_>) -> Attempt {
+        if self.name == GROUP {
+            return self.step(parcel).await;
+        }
         let (fate, travel) = {
             let mut state = self.sim.state();
             let fate = fate(&mut state);

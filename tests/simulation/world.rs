@@ -28,7 +28,7 @@ pub(crate) enum Group {
 /// What an instance does for somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Report(usize),
+    Letter(usize),
     Notify,
     Sweep,
     Purge,
@@ -48,7 +48,11 @@ pub(crate) struct Job {
     /// A commit's answer was lost.
     pub(crate) unsure: bool,
     pub(crate) errors: u32,
+    /// Its process was frozen in the middle of it.
+    pub(crate) frozen: bool,
     pub(crate) rung: bool,
+    /// A step of a deployment was begun.
+    pub(crate) deploys: bool,
     /// Calls of sinks, by their place in the truth.
     pub(crate) calls: Vec<usize>,
     /// The rows of the pushes when it began, if one of them was everywhere.
@@ -62,6 +66,25 @@ pub(crate) struct Instance {
     pub(crate) regions: fan_in::RegionSet,
     /// Its process has done a whole tick.
     pub(crate) swept: bool,
+    /// Nothing of it goes on.
+    pub(crate) frozen: bool,
+    pub(crate) thawed_at: i64,
+}
+
+/// What a task meets when it could go on.
+pub(crate) enum Entry {
+    GoesOn,
+    Dies,
+    IsFrozen,
+}
+
+/// What has happened to tasks since this was asked last.
+pub(crate) struct Turn {
+    pub(crate) spawned: Vec<(TaskId, Group, Work)>,
+    /// Processes that died.
+    pub(crate) killed: Vec<Group>,
+    /// A process goes on that was frozen.
+    pub(crate) thawed: bool,
 }
 
 /// One call of a sink.
@@ -105,6 +128,7 @@ pub(crate) struct State {
     pub(crate) rng: Rng,
     pub(crate) coverage: Coverage,
     pub(crate) truth: Truth,
+    pub(crate) group: crate::group::Group,
     pub(crate) trace: Option<Vec<String>>,
     pub(crate) faulty: bool,
     /// The rule behind every write is counted: in one seed of four, the rare ones in all.
@@ -121,6 +145,7 @@ pub(crate) struct State {
     pub(crate) down: usize,
     spawned: Vec<(TaskId, Group, Work)>,
     killed: Vec<Group>,
+    thawed: bool,
     next_task: TaskId,
 }
 
@@ -149,6 +174,7 @@ impl Sim {
             rng: Rng::with_seed(seed ^ 0x5eed),
             coverage,
             truth: Truth::default(),
+            group: crate::group::Group::default(),
             trace: trace.then(Vec::new),
             close: seed.is_multiple_of(4),
             faulty: plan.weather.crash + plan.weather.error_before + plan.weather.sink > 0,
@@ -161,6 +187,7 @@ impl Sim {
             down: 0,
             spawned: Vec::new(),
             killed: Vec::new(),
+            thawed: false,
             next_task: 1,
             plan: Arc::new(plan),
         };
@@ -213,10 +240,13 @@ impl Sim {
         id
     }
 
-    /// What was spawned, and which processes died, since this was asked last.
-    pub(crate) fn turn(&self) -> (Vec<(TaskId, Group, Work)>, Vec<Group>) {
+    pub(crate) fn turn(&self) -> Turn {
         let mut state = self.state();
-        (std::mem::take(&mut state.spawned), std::mem::take(&mut state.killed))
+        Turn {
+            spawned: std::mem::take(&mut state.spawned),
+            killed: std::mem::take(&mut state.killed),
+            thawed: std::mem::take(&mut state.thawed),
+        }
     }
 
     pub(crate) fn draw(&self, below: usize) -> usize {
@@ -227,7 +257,7 @@ impl Sim {
     pub(crate) fn leave(&self, task: TaskId) {
         let mut state = self.state();
         let Some(job) = state.jobs.remove(&task) else { return };
-        let excused = job.errors > 0;
+        let excused = job.errors > 0 || job.frozen;
         state.ended(&job);
         self.unwritten(&mut state, &job, excused);
     }
@@ -248,20 +278,53 @@ impl Sim {
         }
     }
 
-    /// This task goes on, unless its process dies at this await.
-    pub(crate) fn dies(&self, group: Group, task: TaskId) -> bool {
+    /// This task goes on, unless its process is frozen or dies at this await.
+    pub(crate) fn enter(&self, group: Group, task: TaskId) -> Entry {
         let mut state = self.state();
         state.current = task;
-        let Group::Instance(instance) = group else { return false };
+        let Group::Instance(instance) = group else { return Entry::GoesOn };
+        if state.instances[instance].frozen {
+            return Entry::IsFrozen;
+        }
         let odds = state.plan.weather.crash;
         if !state.faulty || odds == 0 || state.rng.u32(..10_000) >= odds {
-            return false;
+            return Entry::GoesOn;
         }
         state.note(|| format!("{:>7} instance {instance} dies in task {task}", self.elapsed()));
         state.fault(Hit::Crash);
         drop(state);
         self.kill(instance);
-        true
+        Entry::Dies
+    }
+
+    /// For some time nothing of the process goes on, as if its machine slept. What it had begun may be taken
+    /// over by others in the meantime, and nobody can know what it does when it wakes.
+    pub(crate) async fn freeze(self, instance: usize, at: u64, until: u64) {
+        self.until(at).await;
+        {
+            let mut state = self.state();
+            let State { instances, jobs, truth, .. } = &mut *state;
+            let slot = &mut instances[instance];
+            if slot.app.is_none() {
+                return;
+            }
+            slot.frozen = true;
+            for job in jobs.values_mut().filter(|job| job.instance == instance) {
+                job.frozen = true;
+                job.calls.iter().for_each(|call| truth.calls[*call].unknown = true);
+            }
+            state.fault(Hit::Frozen);
+            state.note(|| format!("{:>7} instance {instance} is frozen", self.elapsed()));
+        }
+        self.until(until).await;
+        let mut state = self.state();
+        let now = self.now();
+        let slot = &mut state.instances[instance];
+        if std::mem::take(&mut slot.frozen) {
+            slot.thawed_at = now;
+            state.thawed = true;
+            state.note(|| format!("{:>7} instance {instance} wakes", self.elapsed()));
+        }
     }
 
     /// Nothing of the process goes on; it starts again later.
@@ -270,6 +333,7 @@ impl Sim {
         if state.instances[instance].app.take().is_none() {
             return;
         }
+        state.instances[instance].frozen = false;
         state.down += 1;
         let group = Group::Instance(instance);
         let unborn: Vec<_> = state.spawned.extract_if(.., |(_, of, _)| *of == group).collect();
@@ -344,7 +408,7 @@ impl State {
     fn ended(&mut self, job: &Job) {
         let accepted = job.calls.iter().filter(|at| self.truth.calls[**at].accepted).count();
         match job.kind {
-            Kind::Report(_) if job.unsure => self.hit(Hit::R9LostAnswer),
+            Kind::Letter(_) if job.unsure => self.hit(Hit::R9LostAnswer),
             Kind::Notify if accepted > 0 && accepted < job.calls.len() => {
                 self.hit(Hit::R15OneSinkOfTwo);
             }
@@ -354,9 +418,12 @@ impl State {
 
     fn crashed_in(&mut self, job: &Job) {
         let accepted = job.calls.iter().any(|at| self.truth.calls[*at].accepted);
+        if job.deploys {
+            self.hit(Hit::R19CrashBetweenSteps);
+        }
         match job.kind {
-            Kind::Report(_) if job.decided && !job.rung => self.hit(Hit::R7CrashBeforeBell),
-            Kind::Report(_) if job.decided => self.hit(Hit::R8CrashBeforeAnswer),
+            Kind::Letter(_) if job.decided && !job.rung => self.hit(Hit::R7CrashBeforeBell),
+            Kind::Letter(_) if job.decided => self.hit(Hit::R8CrashBeforeAnswer),
             Kind::Notify if job.commits > 0 && job.calls.is_empty() => {
                 self.hit(Hit::R10CrashAfterClaim);
             }
