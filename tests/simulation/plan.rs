@@ -104,16 +104,16 @@ impl Plan {
         let rng = &mut rng;
         let home = if chance(rng, 20) { Home::Standalone } else { Home::Functions };
         let instances = if home == Home::Standalone { 1 } else { rng.usize(1..=3) };
-        let count = if chance(rng, 8) { 1 } else { rng.usize(2..=4) };
+        let count = if chance(rng, 8) { 1 } else { [2, 2, 3, 3, 4][rng.usize(..5)] };
         let regions: RegionSet =
             REGIONS[..count].iter().map(|name| Region::parse(name).unwrap()).collect();
         let timeout = [20_000, 60_000, 120_000][rng.usize(..3)];
         let correlation = if chance(rng, 10) { Correlation::Id } else { Correlation::Auto };
         let ids_agree = correlation == Correlation::Id || rng.bool();
-        let sinks = match rng.u32(..6) {
-            0 => vec!["slack"],
-            1 => vec![DEPLOY],
-            2 | 3 => vec!["slack", DEPLOY],
+        let sinks = match rng.u32(..8) {
+            0 | 1 => vec!["slack"],
+            2 | 3 => vec![DEPLOY],
+            4..=6 => vec!["slack", DEPLOY],
             _ => vec!["slack", "webhook"],
         };
         let mut plan = Self {
@@ -162,14 +162,15 @@ impl Plan {
             _ => ["f", "ef", "df", "e1"][rng.usize(..4)],
         };
         // Deployments meet where several pushes go to one target.
-        if digests.len() > 1 && chance(rng, 25) || digests.contains(['1', '9']) && rng.bool() {
+        if digests.len() > 1 && chance(rng, 35) || digests.contains(['1', '9']) && rng.bool() {
             self.sinks = [vec![GROUP], vec!["slack", GROUP]][rng.usize(..2)].clone();
         }
         let mut start = rng.u64(..5_000);
         for digest in digests.chars() {
             self.pushes.push(RealPush { digest, start });
-            start += match rng.u32(..3) {
+            start += match rng.u32(..4) {
                 0 => rng.u64(1..3_000),
+                3 if self.sinks.contains(&GROUP) => rng.u64(1..100),
                 1 => rng.u64(1..self.timeout / 2),
                 _ => self.timeout + rng.u64(20_000..60_000),
             };

@@ -192,7 +192,9 @@ impl Sim {
     async fn carry(&self, message: &str, is_bell: bool) {
         let odds = self.plan().weather.queue;
         loop {
-            tokio::time::sleep(self.millis_below(1_000)).await;
+            // Often another message is fetched together with this one.
+            let at_once = self.state().chance(30);
+            tokio::time::sleep(self.millis_below(if at_once { 10 } else { 1_000 })).await;
             if is_bell && self.state().strikes(odds / 3, Hit::Poison) {
                 self.state().hit(Hit::R14PoisonedBell);
                 self.state().fault(Hit::BellLost);

@@ -131,7 +131,7 @@ pub(crate) struct State {
     pub(crate) group: crate::group::Group,
     pub(crate) trace: Option<Vec<String>>,
     pub(crate) faulty: bool,
-    /// The rule behind every write is counted: in one seed of four, the rare ones in all.
+    /// The rule behind every write is counted: in one seed of four, and where rare ones are met.
     pub(crate) close: bool,
     pub(crate) instances: Vec<Instance>,
     pub(crate) jobs: BTreeMap<TaskId, Job>,
@@ -176,7 +176,7 @@ impl Sim {
             truth: Truth::default(),
             group: crate::group::Group::default(),
             trace: trace.then(Vec::new),
-            close: seed.is_multiple_of(4),
+            close: seed.is_multiple_of(4) || plan.hits.contains(&Hit::RepushWaiting),
             faulty: plan.weather.crash + plan.weather.error_before + plan.weather.sink > 0,
             instances: Vec::new(),
             jobs: BTreeMap::new(),
