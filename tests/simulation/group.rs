@@ -48,7 +48,7 @@ impl SimSink {
         tokio::time::sleep(Duration::from_millis(travel.0)).await;
         let attempt = match &parcel.claim.progress {
             None => self.change(&parcel, fate),
-            Some(progress) => self.ask(progress, fate),
+            Some(progress) => self.ask(&parcel, progress, fate),
         };
         tokio::time::sleep(Duration::from_millis(travel.1)).await;
         if matches!(fate, Fate::Hang | Fate::AcceptAndHang) {
@@ -177,12 +177,19 @@ impl SimSink {
         }
     }
 
-    fn ask(&self, progress: &str, fate: Fate) -> Attempt {
+    fn ask(&self, parcel: &Parcel<'_>, progress: &str, fate: Fate) -> Attempt {
         let now = self.sim.now();
         let mut state = self.sim.state();
         let error = "simulated".to_owned();
+        let mine = |c: &&mut Call| {
+            c.push == parcel.push.id && c.notice == parcel.claim.notice && c.sink == self.name
+        };
         match fate {
-            Fate::Refuse(_) => return Attempt::Refused { error, retry_after: None },
+            // What was begun has failed, so that it has to begin anew.
+            Fate::Refuse(_) => {
+                state.truth.calls.iter_mut().filter(mine).for_each(|call| call.accepted = false);
+                return Attempt::Refused { error, retry_after: None };
+            }
             Fate::Hang | Fate::AcceptSilently | Fate::AcceptAndHang => {
                 return Attempt::Unknown { error };
             }
@@ -192,6 +199,9 @@ impl SimSink {
             let next = progress.parse::<u32>().unwrap_or(0) + 1;
             let after = Duration::from_secs(state.rng.u64(1..8));
             return Attempt::Ongoing { after, progress: Some(next.to_string()), result: None };
+        }
+        if let Some(last) = state.truth.calls.iter_mut().rfind(mine) {
+            last.accepted = true;
         }
         Attempt::Accepted { result: None, tells: Some(NoticeKind::Deployed) }
     }
