@@ -44,3 +44,28 @@ impl<'de> Deserialize<'de> for Hex {
 pub(super) fn text(text: Option<&str>) -> Option<Text<'_>> {
     text.map(Text::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_read_whether_it_is_escaped_or_not() {
+        let read = |json: &str| serde_json::from_str(json).map(|Text(text)| text.into_owned());
+        assert_eq!(read("\"plain\"").unwrap(), "plain");
+        assert_eq!(read(r#""a \"quoted\" \u0077ord""#).unwrap(), "a \"quoted\" word");
+        assert!(serde_json::from_str::<Text<'_>>("7").is_err());
+    }
+
+    #[test]
+    fn an_id_reads_back_what_it_writes() {
+        let id = std::array::from_fn(|at| u8::try_from(at * 17).unwrap());
+        let json = serde_json::to_string(&Hex(id)).unwrap();
+        assert_eq!(json, "\"00112233445566778899aabbccddeeff\"");
+        assert_eq!(serde_json::from_str::<Hex>(&json).unwrap().0, id);
+        for bad in ["", "0", "00112233445566778899AABBCCDDEEFF", "+0112233445566778899aabbccddeeff"]
+        {
+            assert!(serde_json::from_str::<Hex>(&format!("\"{bad}\"")).is_err(), "{bad}");
+        }
+    }
+}

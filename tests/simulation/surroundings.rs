@@ -121,7 +121,7 @@ impl Sim {
         }
         // Event Grid's answer is a list.
         let results = body.get("results").and_then(Value::as_array);
-        let results = results.map_or(std::slice::from_ref(body), Vec::as_slice);
+        let results = results.map_or_else(|| std::slice::from_ref(body), Vec::as_slice);
         for (report, result) in letter.reports.iter().zip(results) {
             self.recorded(*report, answer.status, result);
         }

@@ -113,7 +113,7 @@ fn order_may_turn(rows: &Rows, push: &Push) -> bool {
     // The earliest event of all, and of those that had certainly arrived.
     let range = |p: &Push| {
         let in_time = p.arrivals.iter().filter(|a| a.received.as_millis() < deadline - MARGIN);
-        let known = in_time.map(Arrival::time).min().unwrap_or(p.order().first_event);
+        let known = in_time.map(Arrival::time).min().unwrap_or_else(|| p.order().first_event);
         (p.order().first_event, known)
     };
     let (first, known) = range(push);
