@@ -41,10 +41,7 @@ impl App {
                     result: Some("waits for another deployment to the same target".to_owned()),
                 };
             }
-            Err(error) => {
-                let error = format!("the guard of the target: {error}");
-                return Attempt::Refused { error, retry_after: None };
-            }
+            Err(error) => return not_in_turn(parcel, &error),
         };
         let attempt = self.call(sink, parcel).await;
         if let Err(error) = self.leave(target, *guard, &holder, &attempt).await {
@@ -118,6 +115,21 @@ impl App {
         };
         // Under the version that was written when the turn was taken: nobody else has had one since.
         store.save_guard(target, Some(&held), guard).await.map(drop)
+    }
+}
+
+/// Nobody has been asked for anything. What was begun goes on another time, where it left off.
+fn not_in_turn(parcel: Parcel<'_>, error: &StoreError) -> Attempt {
+    let text = format!("the guard of the target: {error}");
+    match (error, &parcel.claim.progress) {
+        (StoreError::Broken(_), _) | (_, None) => {
+            Attempt::Refused { error: text, retry_after: None }
+        }
+        (StoreError::Conflict | StoreError::Unavailable(_), Some(progress)) => Attempt::Ongoing {
+            after: ASK_AGAIN,
+            progress: Some(progress.clone()),
+            result: Some(text),
+        },
     }
 }
 

@@ -1,9 +1,11 @@
 //! The row `t:`: the newest pushes of a repository's tag, newest first.
 
 use super::row::{at, broken, to_json};
+use super::text::{Text, text};
 use crate::ports::StoreError;
 use fan_in::{PushId, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A push that the row of a tag names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,21 +19,22 @@ pub struct Mark {
 }
 
 #[derive(Deserialize, Serialize)]
-struct MarkDoc {
-    push: String,
+struct MarkDoc<'a> {
+    #[serde(borrow)]
+    push: Text<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    registry: Option<String>,
+    registry: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
+    digest: Option<Text<'a>>,
     first_event: i64,
     first_seen: i64,
 }
 
 pub(crate) fn write_marks(marks: &[Mark]) -> Result<String, StoreError> {
     let docs = marks.iter().map(|m| MarkDoc {
-        push: m.push.to_string(),
-        registry: m.registry.clone(),
-        digest: m.digest.clone(),
+        push: Text(Cow::Owned(m.push.to_string())),
+        registry: text(m.registry.as_deref()),
+        digest: text(m.digest.as_deref()),
         first_event: m.first_event.as_millis(),
         first_seen: m.first_seen.as_millis(),
     });
@@ -39,13 +42,13 @@ pub(crate) fn write_marks(marks: &[Mark]) -> Result<String, StoreError> {
 }
 
 pub(crate) fn read_marks(doc: &str) -> Result<Vec<Mark>, StoreError> {
-    let docs: Vec<MarkDoc> =
+    let docs: Vec<MarkDoc<'_>> =
         serde_json::from_str(doc).map_err(|_| broken("not the JSON of a tag"))?;
     let read = docs.into_iter().map(|m| {
         Some(Mark {
-            push: PushId::parse(&m.push)?,
-            registry: m.registry,
-            digest: m.digest,
+            push: PushId::parse(&m.push.0)?,
+            registry: m.registry.map(String::from),
+            digest: m.digest.map(String::from),
             first_event: at(m.first_event),
             first_seen: at(m.first_seen),
         })

@@ -41,6 +41,25 @@ impl Memory {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// As [`Rows::get`], at once.
+    #[must_use]
+    pub fn row(&self, shard: Shard, key: &str) -> Option<Row> {
+        let table = self.table();
+        let found = table.shards.get(&shard).and_then(|rows| rows.get(key));
+        found.map(|(version, doc)| row(key, *version, doc))
+    }
+
+    /// As [`Rows::range`], at once.
+    #[must_use]
+    pub fn rows(&self, shard: Shard, from: &str, below: &str, limit: usize) -> Vec<Row> {
+        let table = self.table();
+        let Some(rows) = table.shards.get(&shard).filter(|_| from < below) else {
+            return Vec::new();
+        };
+        let rows = rows.range::<str, _>((Included(from), Excluded(below))).take(limit);
+        rows.map(|(key, (version, doc))| row(key, *version, doc)).collect()
+    }
+
     /// Everything there is, for tests to look at.
     #[must_use]
     pub fn dump(&self) -> Vec<(Shard, Row)> {
@@ -58,11 +77,11 @@ fn row(key: &str, version: u64, doc: &str) -> Row {
 
 fn holds(table: &Table, shard: Shard, op: &Op) -> bool {
     let row = table.shards.get(&shard).and_then(|rows| rows.get(op.key()));
-    let found = row.map(|(version, _)| version.to_string());
+    let found = row.map(|(version, _)| *version);
     match op {
         Op::Insert { .. } => found.is_none(),
         Op::Replace { version, .. } | Op::Delete { version: Some(version), .. } => {
-            found.as_ref() == Some(&version.0)
+            found.is_some() && found == version.0.parse().ok()
         }
         Op::Delete { version: None, .. } => found.is_some(),
         Op::Put { .. } => true,
@@ -76,9 +95,7 @@ impl Rows for Memory {
     }
 
     async fn get(&self, shard: Shard, key: &str) -> Result<Option<Row>, StoreError> {
-        let table = self.table();
-        let found = table.shards.get(&shard).and_then(|rows| rows.get(key));
-        Ok(found.map(|(version, doc)| row(key, *version, doc)))
+        Ok(self.row(shard, key))
     }
 
     async fn range(
@@ -88,13 +105,7 @@ impl Rows for Memory {
         below: &str,
         limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        if from >= below {
-            return Ok(Vec::new());
-        }
-        let table = self.table();
-        let Some(rows) = table.shards.get(&shard) else { return Ok(Vec::new()) };
-        let rows = rows.range::<str, _>((Included(from), Excluded(below))).take(limit);
-        Ok(rows.map(|(key, (version, doc))| row(key, *version, doc)).collect())
+        Ok(self.rows(shard, from, below, limit))
     }
 
     async fn write(&self, shard: Shard, ops: Vec<Op>) -> Result<Vec<Version>, StoreError> {

@@ -30,6 +30,7 @@ pub(crate) mod marks;
 pub mod memory;
 pub(crate) mod row;
 pub mod sqlite;
+mod text;
 mod write;
 
 use crate::keys;

@@ -1,5 +1,6 @@
 //! Rows as JSON, and back: reading is total, since whoever can reach the store can write into it.
 
+use super::text::{Hex, Text, text};
 use crate::keys::hex;
 use crate::limits::{TEXT_CHARS_MAX, cut};
 use crate::ports::StoreError;
@@ -10,81 +11,87 @@ use fan_in::{
     Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// `p:{content}` holds a family, `p:{content}:{generation}` an earlier push without past.
-#[derive(Deserialize, Serialize)]
-struct FamilyDoc {
-    push: PushDoc,
+#[derive(Deserialize, PartialEq, Serialize)]
+struct FamilyDoc<'a> {
+    #[serde(borrow)]
+    push: PushDoc<'a>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    past: Vec<PastDoc>,
+    past: Vec<PastDoc<'a>>,
 }
 
-#[derive(Deserialize, Serialize)]
-struct PastDoc {
+#[derive(Deserialize, PartialEq, Serialize)]
+struct PastDoc<'a> {
     generation: u64,
     first_seen: i64,
-    arrivals: Vec<ArrivalDoc>,
+    #[serde(borrow)]
+    arrivals: Vec<ArrivalDoc<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    repeats: Vec<ArrivalDoc>,
+    repeats: Vec<ArrivalDoc<'a>>,
 }
 
-#[derive(Deserialize, Serialize)]
-struct PushDoc {
-    id: String,
-    action: String,
+#[derive(Deserialize, PartialEq, Serialize)]
+struct PushDoc<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    action: Text<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    registry: Option<String>,
-    repository: String,
+    registry: Option<Text<'a>>,
+    repository: Text<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tag: Option<String>,
+    tag: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
-    origin: OriginDoc,
-    status: String,
-    expected: Vec<String>,
-    arrivals: Vec<ArrivalDoc>,
+    digest: Option<Text<'a>>,
+    origin: OriginDoc<'a>,
+    status: Text<'a>,
+    expected: Vec<Text<'a>>,
+    arrivals: Vec<ArrivalDoc<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    repeats: Vec<ArrivalDoc>,
+    repeats: Vec<ArrivalDoc<'a>>,
     first_seen: i64,
     deadline: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     decided_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    missed: Vec<String>,
+    missed: Vec<Text<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    notices: Vec<NoticeDoc>,
+    notices: Vec<NoticeDoc<'a>>,
     #[serde(default)]
     hold_until: i64,
 }
 
-#[derive(Deserialize, Serialize)]
-struct OriginDoc {
-    event_id: String,
-    timestamp: String,
+#[derive(Deserialize, PartialEq, Serialize)]
+struct OriginDoc<'a> {
+    #[serde(borrow)]
+    event_id: Text<'a>,
+    timestamp: Text<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    media_type: Option<String>,
+    media_type: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
+    request_id: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    method: Option<String>,
+    method: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user_agent: Option<String>,
+    user_agent: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
+    name: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<String>,
+    version: Option<Text<'a>>,
 }
 
-#[derive(Deserialize, Serialize)]
-struct ArrivalDoc {
-    region: String,
+#[derive(Deserialize, PartialEq, Serialize)]
+struct ArrivalDoc<'a> {
+    #[serde(borrow)]
+    region: Text<'a>,
     received: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_time: Option<i64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    ids: Vec<String>,
+    ids: Vec<Hex>,
     #[serde(default, skip_serializing_if = "is_false")]
     webhook: bool,
     #[serde(default, skip_serializing_if = "is_false")]
@@ -93,41 +100,43 @@ struct ArrivalDoc {
     late: bool,
 }
 
-#[derive(Deserialize, Serialize)]
-struct NoticeDoc {
-    kind: String,
+#[derive(Deserialize, PartialEq, Serialize)]
+struct NoticeDoc<'a> {
+    #[serde(borrow)]
+    kind: Text<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    region: Option<String>,
+    region: Option<Text<'a>>,
     at: i64,
     regions: usize,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    missing: Vec<String>,
+    missing: Vec<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<String>,
+    cause: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
+    detail: Option<Text<'a>>,
     #[serde(default)]
-    deliveries: Vec<DeliveryDoc>,
+    deliveries: Vec<DeliveryDoc<'a>>,
 }
 
-#[derive(Deserialize, Serialize)]
-struct DeliveryDoc {
-    sink: String,
+#[derive(Deserialize, PartialEq, Serialize)]
+struct DeliveryDoc<'a> {
+    #[serde(borrow)]
+    sink: Text<'a>,
     state: StateDoc,
     attempts: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
     steps: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    progress: Option<String>,
+    progress: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "is_false")]
     unsure: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    error: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<String>,
+    result: Option<Text<'a>>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum StateDoc {
     Pending(i64),
@@ -152,6 +161,9 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+/// A row with a few arrivals and notices, in bytes.
+const ROW_USUAL: usize = 2_048;
+
 /// A text that is not what it should be; the row is not read any further.
 struct Unreadable;
 
@@ -165,29 +177,25 @@ fn parsed<T, E>(result: Result<T, E>) -> Read<T> {
     result.map_err(|_| Unreadable)
 }
 
-fn maybe<T, E>(text: Option<&String>, parse: impl Fn(&str) -> Result<T, E>) -> Read<Option<T>> {
-    text.map(|text| parsed(parse(text))).transpose()
+fn maybe<T, E>(text: Option<Text<'_>>, parse: impl Fn(&str) -> Result<T, E>) -> Read<Option<T>> {
+    text.map(|text| parsed(parse(&text.0))).transpose()
 }
 
-fn regions(names: &[String]) -> Read<RegionSet> {
-    names.iter().map(|name| parsed(Region::parse(name))).collect()
+fn regions(names: &[Text<'_>]) -> Read<RegionSet> {
+    names.iter().map(|name| parsed(Region::parse(&name.0))).collect()
 }
 
-fn names(regions: &RegionSet) -> Vec<String> {
-    regions.iter().map(Region::to_string).collect()
+fn names(regions: &RegionSet) -> Vec<Text<'_>> {
+    regions.iter().map(|region| region.as_str().into()).collect()
 }
 
-fn unhex(text: &str) -> Read<[u8; 16]> {
-    parsed(u128::from_str_radix(text, 16)).map(u128::to_be_bytes)
-}
-
-impl From<&Arrival> for ArrivalDoc {
-    fn from(a: &Arrival) -> Self {
+impl<'a> From<&'a Arrival> for ArrivalDoc<'a> {
+    fn from(a: &'a Arrival) -> Self {
         Self {
-            region: a.region.to_string(),
+            region: a.region.as_str().into(),
             received: a.received.as_millis(),
             event_time: a.event_time.map(Timestamp::as_millis),
-            ids: a.ids.iter().map(|id| hex(id.0)).collect(),
+            ids: a.ids.iter().map(|id| Hex(id.0)).collect(),
             webhook: a.channels.webhook,
             event_grid: a.channels.event_grid,
             late: a.late,
@@ -195,31 +203,31 @@ impl From<&Arrival> for ArrivalDoc {
     }
 }
 
-impl ArrivalDoc {
+impl ArrivalDoc<'_> {
     fn read(self) -> Read<Arrival> {
         Ok(Arrival {
-            region: parsed(Region::parse(&self.region))?,
+            region: parsed(Region::parse(&self.region.0))?,
             received: at(self.received),
             event_time: self.event_time.map(at),
-            ids: self.ids.iter().map(|id| unhex(id).map(EventId)).collect::<Read<_>>()?,
+            ids: self.ids.iter().map(|id| EventId(id.0)).collect(),
             channels: Channels { webhook: self.webhook, event_grid: self.event_grid },
             late: self.late,
         })
     }
 }
 
-fn arrivals(docs: Vec<ArrivalDoc>) -> Read<Vec<Arrival>> {
+fn arrivals(docs: Vec<ArrivalDoc<'_>>) -> Read<Vec<Arrival>> {
     docs.into_iter().map(ArrivalDoc::read).collect()
 }
 
-fn arrival_docs(arrivals: &[Arrival]) -> Vec<ArrivalDoc> {
+fn arrival_docs(arrivals: &[Arrival]) -> Vec<ArrivalDoc<'_>> {
     arrivals.iter().map(ArrivalDoc::from).collect()
 }
 
-impl From<&Delivery> for DeliveryDoc {
-    fn from(d: &Delivery) -> Self {
+impl<'a> From<&'a Delivery> for DeliveryDoc<'a> {
+    fn from(d: &'a Delivery) -> Self {
         Self {
-            sink: d.sink.clone(),
+            sink: d.sink.as_str().into(),
             state: match d.state {
                 State::Pending { next_at } => StateDoc::Pending(next_at.as_millis()),
                 State::Sending { until } => StateDoc::Sending(until.as_millis()),
@@ -228,18 +236,18 @@ impl From<&Delivery> for DeliveryDoc {
             },
             attempts: d.attempts,
             steps: d.steps,
-            progress: d.progress.clone(),
+            progress: text(d.progress.as_deref()),
             unsure: d.unsure,
-            error: d.last_error.clone(),
-            result: d.result.clone(),
+            error: text(d.last_error.as_deref()),
+            result: text(d.result.as_deref()),
         }
     }
 }
 
-impl DeliveryDoc {
+impl DeliveryDoc<'_> {
     fn read(self) -> Delivery {
         Delivery {
-            sink: self.sink,
+            sink: self.sink.into(),
             state: match self.state {
                 StateDoc::Pending(next_at) => State::Pending { next_at: at(next_at) },
                 StateDoc::Sending(until) => State::Sending { until: at(until) },
@@ -248,109 +256,87 @@ impl DeliveryDoc {
             },
             attempts: self.attempts,
             steps: self.steps,
-            progress: self.progress,
+            progress: self.progress.map(String::from),
             unsure: self.unsure,
-            last_error: self.error,
-            result: self.result,
+            last_error: self.error.map(String::from),
+            result: self.result.map(String::from),
         }
     }
 }
 
-impl From<&Notice> for NoticeDoc {
-    fn from(n: &Notice) -> Self {
+impl<'a> From<&'a Notice> for NoticeDoc<'a> {
+    fn from(n: &'a Notice) -> Self {
         Self {
-            kind: n.kind.as_str().to_owned(),
-            region: n.region.as_ref().map(Region::to_string),
+            kind: n.kind.as_str().into(),
+            region: text(n.region.as_ref().map(Region::as_str)),
             at: n.at.as_millis(),
             regions: n.regions,
             missing: names(&n.missing),
-            cause: n.cause.clone(),
-            detail: n.detail.clone(),
+            cause: text(n.cause.as_deref()),
+            detail: text(n.detail.as_deref()),
             deliveries: n.deliveries.iter().map(DeliveryDoc::from).collect(),
         }
     }
 }
 
-impl NoticeDoc {
+impl NoticeDoc<'_> {
     fn read(self) -> Read<Notice> {
         Ok(Notice {
-            kind: NoticeKind::from_name(&self.kind).ok_or(Unreadable)?,
-            region: maybe(self.region.as_ref(), Region::parse)?,
+            kind: NoticeKind::from_name(&self.kind.0).ok_or(Unreadable)?,
+            region: maybe(self.region, Region::parse)?,
             at: at(self.at),
             regions: self.regions,
             missing: regions(&self.missing)?,
-            cause: self.cause,
-            detail: self.detail,
+            cause: self.cause.map(String::from),
+            detail: self.detail.map(String::from),
             deliveries: self.deliveries.into_iter().map(DeliveryDoc::read).collect(),
         })
     }
 }
 
-impl From<&Origin> for OriginDoc {
-    fn from(o: &Origin) -> Self {
-        let Origin {
-            event_id,
-            timestamp,
-            media_type,
-            size,
-            request_id,
-            method,
-            user_agent,
-            name,
-            version,
-        } = o.clone();
+impl<'a> From<&'a Origin> for OriginDoc<'a> {
+    fn from(o: &'a Origin) -> Self {
         Self {
-            event_id,
-            timestamp,
-            media_type,
-            size,
-            request_id,
-            method,
-            user_agent,
-            name,
-            version,
+            event_id: o.event_id.as_str().into(),
+            timestamp: o.timestamp.as_str().into(),
+            media_type: text(o.media_type.as_deref()),
+            size: o.size,
+            request_id: text(o.request_id.as_deref()),
+            method: text(o.method.as_deref()),
+            user_agent: text(o.user_agent.as_deref()),
+            name: text(o.name.as_deref()),
+            version: text(o.version.as_deref()),
         }
     }
 }
 
-impl From<OriginDoc> for Origin {
-    fn from(o: OriginDoc) -> Self {
-        let OriginDoc {
-            event_id,
-            timestamp,
-            media_type,
-            size,
-            request_id,
-            method,
-            user_agent,
-            name,
-            version,
-        } = o;
+impl From<OriginDoc<'_>> for Origin {
+    fn from(o: OriginDoc<'_>) -> Self {
         Self {
-            event_id,
-            timestamp,
-            media_type,
-            size,
-            request_id,
-            method,
-            user_agent,
-            name,
-            version,
+            event_id: o.event_id.into(),
+            timestamp: o.timestamp.into(),
+            media_type: o.media_type.map(String::from),
+            size: o.size,
+            request_id: o.request_id.map(String::from),
+            method: o.method.map(String::from),
+            user_agent: o.user_agent.map(String::from),
+            name: o.name.map(String::from),
+            version: o.version.map(String::from),
         }
     }
 }
 
-impl From<&Push> for PushDoc {
-    fn from(p: &Push) -> Self {
+impl<'a> From<&'a Push> for PushDoc<'a> {
+    fn from(p: &'a Push) -> Self {
         Self {
-            id: p.id.to_string(),
-            action: p.image.action.as_str().to_owned(),
-            registry: p.image.registry.as_ref().map(|r| r.as_str().to_owned()),
-            repository: p.image.repository.as_str().to_owned(),
-            tag: p.image.tag.as_ref().map(|t| t.as_str().to_owned()),
-            digest: p.image.digest.as_ref().map(|d| d.as_str().to_owned()),
+            id: Text(Cow::Owned(p.id.to_string())),
+            action: p.image.action.as_str().into(),
+            registry: text(p.image.registry.as_ref().map(Registry::as_str)),
+            repository: p.image.repository.as_str().into(),
+            tag: text(p.image.tag.as_ref().map(Tag::as_str)),
+            digest: text(p.image.digest.as_ref().map(Digest::as_str)),
             origin: OriginDoc::from(&p.origin),
-            status: p.status.as_str().to_owned(),
+            status: p.status.as_str().into(),
             expected: names(&p.expected),
             arrivals: arrival_docs(&p.arrivals),
             repeats: arrival_docs(&p.repeats),
@@ -365,7 +351,7 @@ impl From<&Push> for PushDoc {
 }
 
 /// Where very many deliveries go wrong, less is kept of how: a row that is too large would be refused.
-fn notice_docs(notices: &[Notice]) -> Vec<NoticeDoc> {
+fn notice_docs(notices: &[Notice]) -> Vec<NoticeDoc<'_>> {
     let chars_max = match notices.iter().map(|n| n.deliveries.len()).sum() {
         0..=200 => TEXT_CHARS_MAX,
         201..=800 => 60,
@@ -373,30 +359,32 @@ fn notice_docs(notices: &[Notice]) -> Vec<NoticeDoc> {
     };
     let mut docs: Vec<_> = notices.iter().map(NoticeDoc::from).collect();
     for delivery in docs.iter_mut().flat_map(|notice| &mut notice.deliveries) {
-        for text in [&mut delivery.error, &mut delivery.result].into_iter().flatten() {
-            *text = cut(text, chars_max);
+        for Text(text) in [&mut delivery.error, &mut delivery.result].into_iter().flatten() {
+            if text.len() > chars_max {
+                *text = Cow::Owned(cut(text, chars_max));
+            }
         }
     }
     docs
 }
 
-impl PushDoc {
+impl PushDoc<'_> {
     fn read(self) -> Read<Push> {
         let image = Image {
-            action: Action::from_name(&self.action).ok_or(Unreadable)?,
-            registry: maybe(self.registry.as_ref(), Registry::parse)?,
-            repository: parsed(Repository::parse(&self.repository))?,
-            tag: maybe(self.tag.as_ref(), Tag::parse)?,
-            digest: maybe(self.digest.as_ref(), Digest::parse)?,
+            action: Action::from_name(&self.action.0).ok_or(Unreadable)?,
+            registry: maybe(self.registry, Registry::parse)?,
+            repository: parsed(Repository::parse(&self.repository.0))?,
+            tag: maybe(self.tag, Tag::parse)?,
+            digest: maybe(self.digest, Digest::parse)?,
         };
         Ok(Push {
-            id: PushId::parse(&self.id).ok_or(Unreadable)?,
+            id: PushId::parse(&self.id.0).ok_or(Unreadable)?,
             image,
             origin: self.origin.into(),
             expected: regions(&self.expected)?,
             arrivals: arrivals(self.arrivals)?,
             repeats: arrivals(self.repeats)?,
-            status: Status::from_name(&self.status).ok_or(Unreadable)?,
+            status: Status::from_name(&self.status.0).ok_or(Unreadable)?,
             first_seen: at(self.first_seen),
             deadline: at(self.deadline),
             decided_at: self.decided_at.map(at),
@@ -412,7 +400,11 @@ pub(super) fn broken(what: &str) -> StoreError {
 }
 
 pub(super) fn to_json(doc: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(doc).map_err(|_| broken("it cannot be written either"))
+    let unwritable = || broken("it cannot be written either");
+    // Most rows have so many bytes: none of them is moved while it grows.
+    let mut json = Vec::with_capacity(ROW_USUAL);
+    serde_json::to_writer(&mut json, doc).map_err(|_| unwritable())?;
+    String::from_utf8(json).map_err(|_| unwritable())
 }
 
 pub(crate) fn write_family(family: &Family) -> Result<String, StoreError> {
@@ -428,7 +420,7 @@ pub(crate) fn write_family(family: &Family) -> Result<String, StoreError> {
 pub(crate) fn read_family(doc: &str) -> Result<Family, StoreError> {
     let FamilyDoc { push, past } =
         serde_json::from_str(doc).map_err(|_| broken("not the JSON of a push"))?;
-    let read = |push: PushDoc, past: Vec<PastDoc>| -> Read<Family> {
+    let read = |push: PushDoc<'_>, past: Vec<PastDoc<'_>>| -> Read<Family> {
         let past = past.into_iter().map(|p| {
             Ok(Past {
                 generation: p.generation,
@@ -447,9 +439,8 @@ pub(super) fn write_push(push: &Push) -> Result<String, StoreError> {
 }
 
 /// What the list shows of a push: all but ids, repeats and deliveries that went well.
-pub(super) fn write_summary(push: &Push) -> Result<String, StoreError> {
-    let mut push = PushDoc::from(push);
-    push.repeats.clear();
+fn summary(push: &Push) -> PushDoc<'_> {
+    let mut push = PushDoc { repeats: Vec::new(), hold_until: 0, ..PushDoc::from(push) };
     for arrival in &mut push.arrivals {
         arrival.ids.clear();
     }
@@ -457,7 +448,19 @@ pub(super) fn write_summary(push: &Push) -> Result<String, StoreError> {
         notice.deliveries.retain(|d| matches!(d.state, StateDoc::Dead) || d.error.is_some());
     }
     push.notices.retain(|n| !n.deliveries.is_empty());
-    to_json(&FamilyDoc { push, past: Vec::new() })
+    push
+}
+
+/// None where the list shows the same as before.
+pub(super) fn write_summary(
+    before: Option<&Push>,
+    after: &Push,
+) -> Result<Option<String>, StoreError> {
+    let after = summary(after);
+    if before.map(summary).is_some_and(|before| before == after) {
+        return Ok(None);
+    }
+    to_json(&FamilyDoc { push: after, past: Vec::new() }).map(Some)
 }
 
 pub(super) fn content_hex(content: ContentId) -> String {

@@ -80,7 +80,9 @@ impl<'a> Write<'a> {
                 self.put(new, "{}".to_owned());
             }
         }
-        self.put(list_key(after.first_seen, after.id), row::write_summary(after)?);
+        if let Some(summary) = row::write_summary(before, after)? {
+            self.put(list_key(after.first_seen, after.id), summary);
+        }
         Ok(())
     }
 

@@ -16,19 +16,19 @@ macro_rules! hits {
 hits! {
     "fault": ErrorBeforeEffect ErrorAfterEffect SlowRequest Outage Crash CrashAtStart BellLost QueueAway
         Redelivery Invisible DoubledBell Poison Garbage LateTick DoubledTick SkewedClock SinkRefuses
-        SinkAsksToWait SinkHangs SinkHopeless SinkAcceptsSilently SinkAcceptsAndHangs;
-    "sender": SingleTry Retrying Repeated OtherChannel Burst ByQueue Unreachable GaveUp NotAcknowledged;
+        SinkAsksToWait SinkHangs SinkHopeless SinkAcceptsSilently SinkAcceptsAndHangs Frozen TargetIsBusy;
+    "sender": Batch SingleTry Retrying Repeated OtherChannel Burst ByQueue Unreachable GaveUp NotAcknowledged;
     "schedule": OneRegion Overlapping RepushWaiting RepushLater Rollback IdsAgree IdsDiffer CorrelationId
-        RegionRemoved RegionAdded Standalone;
+        RegionRemoved RegionAdded Standalone Delete ChartPush ChartDelete DockerHub TwoTags;
     "decision": Completed TimedOut Recovered Superseded;
     "verdict": Recorded CompletedVerdict Late RecoveredVerdict Duplicate;
     "correlation": Rule1Known Rule2Joins Rule2TakesPlace Rule2Opens Rule3Joins Rule4Repeats Rule5Late Rule6Opens;
-    "delivery": Accepted Dead SupersededDelivery RepeatedDelivery LeaseRanOut;
+    "delivery": Step Deployed Accepted Dead SupersededDelivery RepeatedDelivery LeaseRanOut;
     "race": R1TwoFirstArrivals R2SameRegionTwice R3LastTwoAtOnce R4LastAgainstTimeout R5TwoTimers
         R6TwoBells R7CrashBeforeBell R8CrashBeforeAnswer R9LostAnswer R10CrashAfterClaim
         R11CrashAfterAcceptance R12TwoNotifies R13RedeliveredAfterSuccess R14PoisonedBell
         R15OneSinkOfTwo R16DuplicateAfterDecision R17PurgeAgainstArrival R18RegionsWhilePending
-        R19DeployOutOfOrder R20Skew;
+        R19DeployOutOfOrder R19GuardRace R19CrashBetweenSteps R20Skew;
     "volume": StoreReads StoreWrites StoreScans Faults Seeds Purged Twins;
 }
 

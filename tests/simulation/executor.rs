@@ -1,7 +1,7 @@
 //! One thread, and one source of chance: which of the tasks that can go on goes on, and which process dies
 //! at which await, is drawn from the seed.
 
-use crate::world::{Group, Sim};
+use crate::world::{Entry, Group, Sim, Turn};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -59,10 +59,17 @@ pub(crate) async fn run(sim: Sim, director: Work) {
     let ready: Arc<Mutex<Ready>> = Arc::default();
     let mut tasks: BTreeMap<TaskId, Task> = BTreeMap::new();
     let first = sim.spawn(Group::World, director);
+    // What could go on in processes that are frozen.
+    let mut held: Vec<TaskId> = Vec::new();
     let step = poll_fn(move |cx| {
         sim.look_at_the_clock();
         loop {
-            for (id, group, work) in sim.take_spawned() {
+            let Turn { spawned, killed, thawed } = sim.turn();
+            bury(killed, &mut tasks);
+            if thawed {
+                ready.lock().unwrap().tasks.append(&mut held);
+            }
+            for (id, group, work) in spawned {
                 let queued = AtomicBool::new(false);
                 let flag = Arc::new(Flag { task: id, queued, ready: Arc::clone(&ready) });
                 flag.raise();
@@ -71,12 +78,15 @@ pub(crate) async fn run(sim: Sim, director: Work) {
             }
             let Some(id) = pick(&ready, &sim, cx) else { return Poll::Pending };
             let Some(task) = tasks.get_mut(&id) else { continue };
-            if sim.dies(task.group, id) {
-                bury(&sim, &mut tasks);
-                continue;
+            match sim.enter(task.group, id) {
+                Entry::GoesOn => {}
+                Entry::Dies => continue,
+                Entry::IsFrozen => {
+                    held.push(id);
+                    continue;
+                }
             }
             task.flag.queued.store(false, Ordering::Relaxed);
-            sim.enter(id);
             if task.work.as_mut().poll(&mut Context::from_waker(&task.waker)).is_ready() {
                 let done = tasks.remove(&id);
                 sim.leave(id);
@@ -86,7 +96,6 @@ pub(crate) async fn run(sim: Sim, director: Work) {
                     return Poll::Ready(());
                 }
             }
-            bury(&sim, &mut tasks);
         }
     });
     // One poll of this runs many tasks: none of them may be told that it has had its share.
@@ -94,8 +103,8 @@ pub(crate) async fn run(sim: Sim, director: Work) {
 }
 
 /// Drops what belongs to processes that have died.
-fn bury(sim: &Sim, tasks: &mut BTreeMap<TaskId, Task>) {
-    for group in sim.take_killed() {
+fn bury(killed: Vec<Group>, tasks: &mut BTreeMap<TaskId, Task>) {
+    for group in killed {
         let dead: Vec<_> = tasks.extract_if(.., |_, task| task.group == group).collect();
         drop(dead);
     }

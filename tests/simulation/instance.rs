@@ -63,7 +63,7 @@ impl Sim {
     }
 
     fn begin(&self, task: TaskId, kind: Kind, instance: usize) {
-        let outdated = if kind == Kind::Notify { self.outdated() } else { Vec::new() };
+        let before = if kind == Kind::Notify { self.at_this_moment() } else { Vec::new() };
         let mut state = self.state();
         let rivals = state.jobs.values().filter(|job| job.kind == kind).count();
         match kind {
@@ -71,37 +71,30 @@ impl Sim {
             _ => {}
         }
         let eager = !state.instances[instance].swept;
-        state.jobs.insert(task, Job::new(kind, instance, eager, outdated));
+        let mut job = Job::new(kind, instance, eager, before);
+        job.frozen = state.instances[instance].frozen;
+        state.jobs.insert(task, job);
     }
 
-    /// Pairs of pushes of which the newer one is everywhere: from now on the older one is not deployed.
-    fn outdated(&self) -> Vec<(PushId, PushId)> {
-        let ids: Vec<(PushId, bool)> = {
+    /// The rows of this moment where a push is everywhere: from now on older ones of its tag are not deployed.
+    fn at_this_moment(&self) -> Vec<(PushId, String)> {
+        let ids: Vec<PushId> = {
             let state = self.state();
-            if !state.plan.sinks.contains(&DEPLOY) || state.truth.pushes.len() < 2 {
+            let everywhere = state.truth.pushes.values().any(|seen| seen.status.is_everywhere());
+            if !state.plan.sinks.contains(&DEPLOY) || state.truth.pushes.len() < 2 || !everywhere {
                 return Vec::new();
             }
-            state.truth.pushes.iter().map(|(id, seen)| (*id, seen.status.is_everywhere())).collect()
+            state.truth.pushes.keys().copied().collect()
         };
-        let pushes: Vec<_> = ids
-            .iter()
-            .filter_map(|(id, everywhere)| Some((observe::push(&self.memory, *id)?, *everywhere)))
-            .collect();
-        let newer = pushes.iter().filter(|(_, everywhere)| *everywhere);
-        let pairs = newer.flat_map(|(newer, _)| {
-            pushes
-                .iter()
-                .filter(|(older, _)| older.order() < newer.order())
-                .map(|(older, _)| (older.id, newer.id))
-        });
-        pairs.collect()
+        let doc = |id: PushId| Some((id, observe::doc(&self.memory, id)?));
+        ids.into_iter().filter_map(doc).collect()
     }
 
     /// A registry's request, and the host's part in answering it.
     pub(crate) fn push_request(
         &self,
         instance: usize,
-        report: usize,
+        letter: usize,
         request: Request,
     ) -> Option<oneshot::Receiver<Answer>> {
         let (app, rules) = self.app(instance)?;
@@ -114,7 +107,8 @@ impl Sim {
             step_aside().await;
             let mut accepted = true;
             if !pushed.queued.is_empty() {
-                sim.state().truth.by_queue.push(report);
+                let plan = sim.plan();
+                sim.state().truth.by_queue.extend(&plan.letters[letter].reports);
             }
             for message in pushed.queued {
                 accepted &= sim.enqueue(message);
@@ -132,7 +126,7 @@ impl Sim {
             answer.send(if accepted { pushed.answer } else { failed }).unwrap_or_default();
         };
         let task = self.spawn(Group::Instance(instance), Box::pin(work));
-        self.begin(task, Kind::Report(report), instance);
+        self.begin(task, Kind::Letter(letter), instance);
         Some(answered)
     }
 
@@ -225,7 +219,7 @@ impl Sim {
 }
 
 impl Job {
-    fn new(kind: Kind, instance: usize, eager: bool, outdated: Vec<(PushId, PushId)>) -> Self {
+    fn new(kind: Kind, instance: usize, eager: bool, before: Vec<(PushId, String)>) -> Self {
         Self {
             kind,
             instance,
@@ -235,9 +229,11 @@ impl Job {
             decided: false,
             unsure: false,
             errors: 0,
+            frozen: false,
             rung: false,
+            deploys: false,
             calls: Vec::new(),
-            outdated,
+            before,
         }
     }
 }

@@ -8,7 +8,9 @@
 mod checker;
 mod coverage;
 mod executor;
+mod group;
 mod instance;
+mod letters;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod observe;

@@ -3,12 +3,11 @@
 use crate::coverage::Hit;
 use crate::rules;
 use crate::world::{Call, Kind, Sim, State};
+use acr_fanin::fuzzing::read_family;
 use acr_fanin::ports::{Op, Rows, StoreError, Version};
-use acr_fanin::store::Store;
 use acr_fanin::store::memory::Memory;
-use fan_in::{Family, Push, PushId, RegionSet, Shard, State as Delivery, Status, Timestamp};
+use fan_in::{Family, Push, PushId, Shard, State as Delivery, Status, Timestamp};
 use futures_util::FutureExt;
-use std::sync::Arc;
 
 /// Whoever was told to deliver has this long; clocks may differ by three seconds.
 const HOLD: i64 = 27_000;
@@ -26,31 +25,56 @@ pub(crate) struct Seen {
 }
 
 /// Memory answers at once.
-pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
+fn at_once<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().expect("memory does not wait")
 }
 
-pub(crate) fn store(memory: &Memory) -> Store {
-    Store::new(Arc::new(memory.clone()), RegionSet::new())
-}
-
 pub(crate) fn push(memory: &Memory, id: PushId) -> Option<Push> {
-    at_once(store(memory).push(id)).ok().flatten().map(|stored| stored.push)
+    Some(read_family(&doc(memory, id)?).ok()?.newest)
 }
 
-/// Does the row say that this notice is with this sink?
-pub(crate) fn is_done(memory: &Memory, call: &Call) -> bool {
-    let Some(push) = push(memory, call.push) else { return true };
-    let notice = push.notices.get(call.notice);
-    let delivery = notice.and_then(|n| n.deliveries.iter().find(|d| d.sink == call.sink));
-    delivery.is_none_or(|d| d.state == Delivery::Done)
+/// The row of a push, unread.
+pub(crate) fn doc(memory: &Memory, id: PushId) -> Option<String> {
+    let newest = memory.row(id.shard, &family_key(id)).map(|row| row.doc);
+    let newest = newest.filter(|doc| head(doc).is_some_and(|(newest, _)| newest == id));
+    newest.or_else(|| Some(memory.row(id.shard, &earlier_key(id))?.doc))
 }
 
-/// Is anything due by then?
-pub(crate) fn any_marker(memory: &Memory, until: Option<i64>) -> bool {
-    let below = until.map_or_else(|| "\"".to_owned(), |until| format!("!{:013}", until + 1));
-    Shard::all()
-        .any(|shard| !at_once(memory.range(shard, "!", &below, 1)).unwrap_or_default().is_empty())
+fn row(memory: &Memory, shard: Shard, key: &str) -> Option<Family> {
+    read_family(&memory.row(shard, key)?.doc).ok()
+}
+
+fn family_key(id: PushId) -> String {
+    format!("p:{:032x}", u128::from_be_bytes(id.content.0))
+}
+
+fn earlier_key(id: PushId) -> String {
+    format!("{}:{:011x}", family_key(id), id.generation)
+}
+
+impl Call {
+    /// Does the row say that this notice is with this sink?
+    pub(crate) fn is_done(&self, push: &Push) -> bool {
+        let notice = push.notices.get(self.notice);
+        let delivery = notice.and_then(|n| n.deliveries.iter().find(|d| d.sink == self.sink));
+        delivery.is_none_or(|d| d.state == Delivery::Done)
+    }
+}
+
+impl State {
+    /// Is anything due by then?
+    pub(crate) fn is_due(&self, now: i64) -> bool {
+        let first = self.truth.markers.first().and_then(|key| key.get(1..14)?.parse().ok());
+        first.is_some_and(|first: i64| first <= now)
+    }
+
+    fn marked(&mut self, key: String, is_there: bool) {
+        if is_there {
+            self.truth.markers.insert(key);
+        } else {
+            self.truth.markers.remove(&key);
+        }
+    }
 }
 
 /// Passes a transaction on, and looks at what it does.
@@ -60,8 +84,11 @@ pub(crate) fn write(
     shard: Shard,
     ops: Vec<Op>,
 ) -> Result<Vec<Version>, StoreError> {
-    let written: Vec<(PushId, Status)> =
-        ops.iter().filter(|op| op.key().starts_with("p:")).filter_map(head).collect();
+    let written: Vec<(PushId, Status)> = ops
+        .iter()
+        .filter(|op| op.key().starts_with("p:"))
+        .filter_map(|op| head(op.doc()?))
+        .collect();
     let opens = ops.iter().any(|op| matches!(op, Op::Insert { key, .. } if key.len() == 34));
     let gone: Vec<String> = ops
         .iter()
@@ -69,6 +96,11 @@ pub(crate) fn write(
         .map(|op| op.key().to_owned())
         .collect();
     let rule = rules::rule(sim, memory, shard, &ops);
+    let guard = ops.iter().find(|op| op.key().starts_with("g:")).and_then(Op::doc);
+    let guard = guard.map(str::to_owned);
+    let markers = ops.iter().filter(|op| op.key().starts_with('!'));
+    let markers: Vec<_> =
+        markers.map(|op| (op.key().to_owned(), !matches!(op, Op::Delete { .. }))).collect();
     let dying: Vec<Family> = gone.iter().filter_map(|key| family(memory, shard, key)).collect();
     let result = at_once(memory.write(shard, ops));
     let mut state = sim.state();
@@ -77,6 +109,10 @@ pub(crate) fn write(
         if let Some(job) = state.job() {
             job.commits += 1;
         }
+        if let Some(guard) = &guard {
+            state.guarded(guard);
+        }
+        markers.into_iter().for_each(|(key, is_there)| state.marked(key, is_there));
         for (id, status) in &written {
             seen(sim, &mut state, *id, *status, gone.is_empty());
         }
@@ -85,7 +121,11 @@ pub(crate) fn write(
         }
         dying.iter().for_each(|family| purged(sim, &mut state, family));
     } else {
-        conflict(&mut state, opens, !gone.is_empty());
+        if guard.is_some() {
+            state.hit(Hit::R19GuardRace);
+        } else {
+            conflict(&mut state, opens, !gone.is_empty());
+        }
     }
     state.note(|| {
         let end = if result.is_ok() { "ok" } else { "conflict" };
@@ -97,29 +137,21 @@ pub(crate) fn write(
 }
 
 /// Id and status of the push in a row, without reading all of it.
-fn head(op: &Op) -> Option<(PushId, Status)> {
-    let doc = op.doc()?;
+fn head(doc: &str) -> Option<(PushId, Status)> {
     let id = PushId::parse(doc.strip_prefix("{\"push\":{\"id\":\"")?.get(..PushId::DIGITS)?)?;
-    let (_, rest) = doc.split_once("\"status\":\"")?;
+    // It follows the origin, which is the first thing in braces.
+    let (_, rest) = doc.split_once('}')?;
+    let rest = rest.strip_prefix(",\"status\":\"")?;
     Some((id, Status::from_name(rest.split_once('"')?.0)?))
 }
 
 pub(crate) fn family(memory: &Memory, shard: Shard, key: &str) -> Option<Family> {
-    let content = u128::from_str_radix(key.get(2..34)?, 16).ok()?;
-    let content = fan_in::ContentId(content.to_be_bytes());
-    match key.get(35..) {
-        None => at_once(store(memory).family(shard, content)).ok()?.map(|stored| stored.value),
-        Some(generation) => {
-            let generation = u64::from_str_radix(generation, 16).ok()?;
-            let id = PushId { shard, content, generation };
-            let newest = at_once(store(memory).earlier(id)).ok()??.value;
-            // Ids that it is known by too are remembered where events are compared.
-            let family = at_once(store(memory).family(shard, content)).ok().flatten();
-            let past = family.map(|stored| stored.value.past).unwrap_or_default();
-            let past = past.into_iter().filter(|past| past.generation == generation);
-            Some(Family { newest, past: past.collect() })
-        }
-    }
+    let family = row(memory, shard, key)?;
+    let Some((newest, _)) = key.get(2..)?.split_once(':') else { return Some(family) };
+    // Ids that it is known by too are remembered where events are compared.
+    let past = row(memory, shard, &format!("p:{newest}")).map(|newest| newest.past);
+    let past = past.into_iter().flatten().filter(|p| p.generation == family.newest.id.generation);
+    Some(Family { past: past.collect(), ..family })
 }
 
 fn seen(sim: &Sim, state: &mut State, id: PushId, status: Status, nothing_goes: bool) {
@@ -128,6 +160,9 @@ fn seen(sim: &Sim, state: &mut State, id: PushId, status: Status, nothing_goes: 
     let was = before.map_or(Status::Waiting, |seen| seen.status);
     let decided_at = before.and_then(|seen| seen.decided_at);
     let opened_at = before.map_or(now, |seen| seen.opened_at);
+    // A process that was frozen goes by the time at which it was.
+    let frozen = state.job().is_some_and(|job| job.frozen);
+    let opened_at = if frozen && before.is_none() { 0 } else { opened_at };
     let newly = was != status;
     let decided_at = decided_at.or_else(|| newly.then_some(now));
     let (mut rung_at, mut claimed_at) =
@@ -139,11 +174,11 @@ fn seen(sim: &Sim, state: &mut State, id: PushId, status: Status, nothing_goes: 
             claimed_at = now;
         }
         // Whoever was told to deliver has half a minute; the first tick of a process does not know of it.
-        if sweeps && !job.eager && rung_at > claimed_at && now - rung_at < HOLD {
+        if sweeps && !job.eager && !frozen && rung_at > claimed_at && now - rung_at < HOLD {
             state.violated(format!("{id} is rung for twice within the time it was given"));
         }
         if sweeps {
-            rung_at = now;
+            rung_at = if frozen { 0 } else { now };
         }
     }
     state.truth.pushes.insert(id, Seen { status, decided_at, opened_at, rung_at, claimed_at });
@@ -196,9 +231,9 @@ fn purged(sim: &Sim, state: &mut State, family: &Family) {
 
 fn conflict(state: &mut State, opens: bool, purges: bool) {
     let hit = match state.job().map(|job| job.kind.clone()) {
-        Some(Kind::Report(_)) if opens => Hit::R1TwoFirstArrivals,
-        Some(Kind::Report(_)) if purges => Hit::R17PurgeAgainstArrival,
-        Some(Kind::Report(_)) => Hit::R3LastTwoAtOnce,
+        Some(Kind::Letter(_)) if opens => Hit::R1TwoFirstArrivals,
+        Some(Kind::Letter(_)) if purges => Hit::R17PurgeAgainstArrival,
+        Some(Kind::Letter(_)) => Hit::R3LastTwoAtOnce,
         Some(Kind::Purge) => Hit::R17PurgeAgainstArrival,
         Some(Kind::Notify) => Hit::R12TwoNotifies,
         _ => Hit::R5TwoTimers,

@@ -1,7 +1,8 @@
 //! What a seed stands for: settings, pushes, who reports them and how, and the weather.
 
 use crate::coverage::Hit;
-use fan_in::{Correlation, NoticeKind, Policy, Region, RegionSet, Retry, Subscription};
+use crate::letters::{content, hub_id};
+use fan_in::{Action, Correlation, NoticeKind, Policy, Region, RegionSet, Retry, Subscription};
 use fastrand::Rng;
 use std::time::Duration;
 
@@ -35,6 +36,17 @@ pub(crate) struct Report {
     pub(crate) persistent: bool,
     /// The same event, or a copy of it, is reported by another request too.
     pub(crate) is_copy: bool,
+    /// As Docker Hub writes it.
+    pub(crate) pushed_at: String,
+}
+
+/// What goes in one request: one report, or several of Event Grid.
+#[derive(Clone, Debug)]
+pub(crate) struct Letter {
+    /// Places in the plan's reports.
+    pub(crate) reports: Vec<usize>,
+    pub(crate) at: u64,
+    pub(crate) persistent: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,7 +76,10 @@ pub(crate) struct Plan {
     pub(crate) sinks: Vec<&'static str>,
     pub(crate) pushes: Vec<RealPush>,
     pub(crate) reports: Vec<Report>,
+    pub(crate) letters: Vec<Letter>,
     pub(crate) weather: Weather,
+    /// Which instance is frozen, from when until when.
+    pub(crate) freezes: Vec<(usize, u64, u64)>,
     pub(crate) outages: Vec<(u64, u64)>,
     pub(crate) faults_until: u64,
     /// Milliseconds that each instance's clock is off.
@@ -72,7 +87,10 @@ pub(crate) struct Plan {
     pub(crate) hits: Vec<Hit>,
 }
 
+/// A sink that deploys with one call.
 pub(crate) const DEPLOY: &str = "deploy";
+/// One that deploys step by step, to a target that pushes of all tags share.
+pub(crate) const GROUP: &str = "group";
 pub(crate) const EPOCH: i64 = 1_795_000_000_000;
 pub(crate) const SINK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -86,16 +104,16 @@ impl Plan {
         let rng = &mut rng;
         let home = if chance(rng, 20) { Home::Standalone } else { Home::Functions };
         let instances = if home == Home::Standalone { 1 } else { rng.usize(1..=3) };
-        let count = if chance(rng, 8) { 1 } else { rng.usize(2..=4) };
+        let count = if chance(rng, 8) { 1 } else { [2, 2, 3, 3, 4][rng.usize(..5)] };
         let regions: RegionSet =
             REGIONS[..count].iter().map(|name| Region::parse(name).unwrap()).collect();
         let timeout = [20_000, 60_000, 120_000][rng.usize(..3)];
         let correlation = if chance(rng, 10) { Correlation::Id } else { Correlation::Auto };
         let ids_agree = correlation == Correlation::Id || rng.bool();
-        let sinks = match rng.u32(..6) {
-            0 => vec!["slack"],
-            1 => vec![DEPLOY],
-            2 | 3 => vec!["slack", DEPLOY],
+        let sinks = match rng.u32(..8) {
+            0 | 1 => vec!["slack"],
+            2 | 3 => vec![DEPLOY],
+            4..=6 => vec!["slack", DEPLOY],
             _ => vec!["slack", "webhook"],
         };
         let mut plan = Self {
@@ -110,7 +128,9 @@ impl Plan {
             sinks,
             pushes: Vec::new(),
             reports: Vec::new(),
+            letters: Vec::new(),
             weather: Weather::default(),
+            freezes: Vec::new(),
             outages: Vec::new(),
             faults_until: 0,
             skew: vec![0; instances],
@@ -118,6 +138,7 @@ impl Plan {
         };
         plan.draw_pushes(rng);
         plan.draw_reports(rng);
+        plan.draw_letters(rng);
         plan.draw_change(rng);
         plan.draw_weather(rng);
         plan.note();
@@ -125,19 +146,31 @@ impl Plan {
     }
 
     fn draw_pushes(&mut self, rng: &mut Rng) {
-        let digests = match rng.u32(..12) {
-            0..=4 => "a",
-            5 | 6 => "ab",
-            7 | 8 => "aa",
-            9 => "aba",
-            10 => ["aaa", "abb"][rng.usize(..2)],
-            _ => "abc",
+        let digests = match rng.u32(..24) {
+            0..=6 => "a",
+            7..=9 => "ab",
+            10..=13 => "aa",
+            14 => "aba",
+            15 => ["aaa", "abb"][rng.usize(..2)],
+            16 => "abc",
+            17 => ["a1", "1a", "ab1", "a12"][rng.usize(..4)],
+            18 => ["a1", "1a", "ab1", "a12"][rng.usize(..4)],
+            19 => ["9", "99", "9a", "a9"][rng.usize(..4)],
+            20 => ["99", "999", "9a9", "a99"][rng.usize(..4)],
+            21 => ["d", "ad", "dd"][rng.usize(..3)],
+            22 => ["e", "ee", "ae", "ea"][rng.usize(..4)],
+            _ => ["f", "ef", "df", "e1"][rng.usize(..4)],
         };
+        // Deployments meet where several pushes go to one target.
+        if digests.len() > 1 && chance(rng, 35) || digests.contains(['1', '9']) && rng.bool() {
+            self.sinks = [vec![GROUP], vec!["slack", GROUP]][rng.usize(..2)].clone();
+        }
         let mut start = rng.u64(..5_000);
         for digest in digests.chars() {
             self.pushes.push(RealPush { digest, start });
-            start += match rng.u32(..3) {
+            start += match rng.u32(..4) {
                 0 => rng.u64(1..3_000),
+                3 if self.sinks.contains(&GROUP) => rng.u64(1..100),
                 1 => rng.u64(1..self.timeout / 2),
                 _ => self.timeout + rng.u64(20_000..60_000),
             };
@@ -149,6 +182,10 @@ impl Plan {
         for real in 0..self.pushes.len() {
             let start = self.pushes[real].start;
             let spread = [1, 2_000, self.timeout / 3][rng.usize(..3)];
+            if content(self.pushes[real].digest).hub {
+                self.draw_hub_report(rng, real, spread);
+                continue;
+            }
             let whole = chance(rng, 60);
             for region in self.regions.clone() {
                 let late = !whole && chance(rng, 25);
@@ -183,11 +220,62 @@ impl Plan {
                     event_grid: chance(rng, 30),
                     persistent: chance(rng, 50),
                     is_copy: false,
+                    pushed_at: String::new(),
                 };
                 // A time far ahead is not believed, so copies are not recognised by it.
                 self.draw_copies(rng, &report, registry_skew <= 300_000);
                 self.reports.push(report);
             }
+        }
+    }
+
+    /// Docker Hub reports a push once, and has no other channel.
+    fn draw_hub_report(&mut self, rng: &mut Rng, real: usize, spread: u64) {
+        let RealPush { digest, start } = self.pushes[real].clone();
+        let pushed_at = hub_id(start);
+        let id = match self.correlation {
+            Correlation::Auto => pushed_at.clone(),
+            Correlation::Id => format!("{pushed_at} v1"),
+        };
+        let report = Report {
+            real,
+            digest,
+            region: Region::global(),
+            id,
+            at: start + rng.u64(..spread),
+            event_time: EPOCH + start.cast_signed(),
+            event_grid: false,
+            persistent: chance(rng, 50),
+            is_copy: false,
+            pushed_at,
+        };
+        self.draw_copies(rng, &report, false);
+        self.reports.push(report);
+    }
+
+    /// Event Grid may put several events into one request.
+    fn draw_letters(&mut self, rng: &mut Rng) {
+        let batches = chance(rng, 40);
+        let mut order: Vec<usize> = (0..self.reports.len()).collect();
+        order.sort_by_key(|at| self.reports[*at].at);
+        for at in order {
+            let Report { at: time, event_grid, persistent, .. } = self.reports[at];
+            let joins = |letter: &&mut Letter| {
+                letter.reports.iter().all(|r| self.reports[*r].event_grid)
+                    && letter.at + 3_000 > time
+                    && letter.reports.len() < 4
+            };
+            let last = self.letters.last_mut().filter(joins);
+            if let Some(letter) = last.filter(|_| batches && event_grid) {
+                letter.reports.push(at);
+                letter.at = time;
+                letter.persistent |= persistent;
+            } else {
+                self.letters.push(Letter { reports: vec![at], at: time, persistent });
+            }
+        }
+        for letter in &self.letters {
+            letter.reports.iter().for_each(|at| self.reports[*at].at = letter.at);
         }
     }
 
@@ -250,6 +338,12 @@ impl Plan {
             self.outages.push((begin, begin + rng.u64(4_000..15_000)));
         }
         self.faults_until = last.max(self.timeout) + rng.u64(10_000..60_000);
+        // Longer than a lease, most of the time.
+        if chance(rng, 10) && rough > 0 {
+            let at = rng.u64(..last + 10_000);
+            let until = (at + rng.u64(5_000..70_000)).min(self.faults_until);
+            self.freezes.push((rng.usize(..self.instances), at, until));
+        }
         for skew in &mut self.skew {
             *skew = if rough > 0 && chance(rng, 50) { rng.i64(-1_500..1_500) } else { 0 };
         }
@@ -274,6 +368,12 @@ impl Plan {
             (removed == Some(false), Hit::RegionAdded),
             (removed.is_some(), Hit::R18RegionsWhilePending),
             (self.home == Home::Standalone, Hit::Standalone),
+            (self.letters.iter().any(|letter| letter.reports.len() > 1), Hit::Batch),
+            (digests.contains('d'), Hit::Delete),
+            (digests.contains('e'), Hit::ChartPush),
+            (digests.contains('f'), Hit::ChartDelete),
+            (digests.contains('9'), Hit::DockerHub),
+            (digests.contains(['1', '2']), Hit::TwoTags),
             (self.skew.iter().any(|skew| *skew != 0), Hit::SkewedClock),
             (self.skew.iter().any(|skew| skew.abs() > 500), Hit::R20Skew),
         ];
@@ -282,9 +382,16 @@ impl Plan {
 
     /// The same without any fault, and with those reports only.
     pub(crate) fn calm(&self, reports: Vec<Report>) -> Self {
+        let alone = |(at, report): (usize, &Report)| Letter {
+            reports: vec![at],
+            at: report.at,
+            persistent: report.persistent,
+        };
         Self {
+            letters: reports.iter().enumerate().map(alone).collect(),
             reports,
             weather: Weather::default(),
+            freezes: Vec::new(),
             outages: Vec::new(),
             skew: vec![0; self.instances],
             hits: Vec::new(),
@@ -297,10 +404,10 @@ impl Plan {
             sink: (*sink).to_owned(),
             kinds: kinds(sink).to_vec(),
             region: None,
-            actions: fan_in::Action::ALL.to_vec(),
+            actions: actions(sink).to_vec(),
             repositories: Vec::new(),
             tags: Vec::new(),
-            failure: None,
+            failure: (*sink == GROUP).then_some(NoticeKind::DeployFailed),
         });
         Policy {
             regions: regions.clone(),
@@ -318,13 +425,28 @@ impl Plan {
 /// What a sink subscribes to.
 pub(crate) fn kinds(sink: &str) -> &'static [NoticeKind] {
     match sink {
-        DEPLOY => &[NoticeKind::Completed, NoticeKind::Recovered],
+        DEPLOY | GROUP => &[NoticeKind::Completed, NoticeKind::Recovered],
         "webhook" => &[
             NoticeKind::RegionReady,
             NoticeKind::Completed,
             NoticeKind::TimedOut,
             NoticeKind::Recovered,
         ],
-        _ => &[NoticeKind::Completed, NoticeKind::TimedOut, NoticeKind::Recovered],
+        _ => &[
+            NoticeKind::Completed,
+            NoticeKind::TimedOut,
+            NoticeKind::Recovered,
+            NoticeKind::Deployed,
+            NoticeKind::DeployFailed,
+        ],
     }
+}
+
+/// What it wants to hear about.
+pub(crate) fn actions(sink: &str) -> &'static [Action] {
+    if deploys(sink) { &[Action::Push] } else { &Action::ALL }
+}
+
+pub(crate) fn deploys(sink: &str) -> bool {
+    matches!(sink, DEPLOY | GROUP)
 }

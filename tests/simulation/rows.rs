@@ -60,7 +60,7 @@ fn wait(state: &mut State) -> Wait {
             state.fault(Hit::SlowRequest);
             Wait::Millis(state.rng.u64(50..900))
         }
-        n if n < 300 => Wait::Millis(state.rng.u64(1..20)),
+        n if n < 200 => Wait::Millis(state.rng.u64(1..20)),
         n if n < 700 => Wait::Aside,
         _ => Wait::No,
     }
@@ -122,7 +122,7 @@ impl Rows for FaultyRows {
     async fn get(&self, shard: Shard, key: &str) -> Result<Option<Row>, StoreError> {
         let step = self.step(Hit::StoreReads, false);
         step.begin().await?;
-        let row = self.inner.get(shard, key).await?;
+        let row = self.inner.row(shard, key);
         step.end(row).await
     }
 
@@ -135,7 +135,7 @@ impl Rows for FaultyRows {
     ) -> Result<Vec<Row>, StoreError> {
         let step = self.step(Hit::StoreScans, true);
         step.begin().await?;
-        let rows = self.inner.range(shard, from, below, limit).await?;
+        let rows = self.inner.rows(shard, from, below, limit);
         step.end(rows).await
     }
 

@@ -3,10 +3,11 @@
 use crate::coverage::Hit;
 use crate::observe;
 use crate::world::{Kind, Sim};
+use acr_fanin::fuzzing::read_family;
 use acr_fanin::keys;
 use acr_fanin::ports::Op;
 use acr_fanin::store::memory::Memory;
-use fan_in::{Arrival, ContentId, EventId, Family, Shard};
+use fan_in::{Arrival, Family, Shard};
 
 /// What the transaction of an arrival does to the pushes of its content.
 pub(crate) fn rule(sim: &Sim, memory: &Memory, shard: Shard, ops: &[Op]) -> Option<Hit> {
@@ -16,7 +17,8 @@ pub(crate) fn rule(sim: &Sim, memory: &Memory, shard: Shard, ops: &[Op]) -> Opti
         if !state.close && earlier.is_none() {
             return None;
         }
-        let Kind::Report(report) = state.job()?.kind else { return None };
+        let Kind::Letter(letter) = state.job()?.kind else { return None };
+        let [report] = state.plan.letters[letter].reports[..] else { return None };
         let report = &state.plan.reports[report];
         (keys::event(&report.id), report.region.clone())
     };
@@ -36,14 +38,14 @@ pub(crate) fn rule(sim: &Sim, memory: &Memory, shard: Shard, ops: &[Op]) -> Opti
     if events(&before).any(|event| event.region == region && knows(event)) {
         return Some(Hit::Rule1Known);
     }
-    let after = after(ops, key)?;
-    let grown = |name: &str| count(&after, name);
-    if grown("arrivals") > newest.arrivals.len() {
+    let op = ops.iter().find(|op| op.key() == key)?;
+    let after = read_family(op.doc()?).ok()?.newest;
+    if after.arrivals.len() > newest.arrivals.len() {
         let known = newest.arrivals.iter().any(knows);
         Some(if known { Hit::Rule2Joins } else { Hit::Rule3Joins })
-    } else if grown("repeats") == newest.repeats.len() {
+    } else if after.repeats.len() == newest.repeats.len() {
         Some(Hit::Rule1Known)
-    } else if holds(&after, "repeats", id) {
+    } else if after.repeats.iter().any(knows) {
         Some(Hit::Rule4Repeats)
     } else {
         Some(Hit::Rule2TakesPlace)
@@ -57,24 +59,4 @@ fn repeats(family: &Family) -> impl Iterator<Item = &Arrival> {
 fn events(family: &Family) -> impl Iterator<Item = &Arrival> {
     let past = family.past.iter().flat_map(|past| past.arrivals.iter().chain(&past.repeats));
     family.newest.arrivals.iter().chain(&family.newest.repeats).chain(past)
-}
-
-fn after(ops: &[Op], key: &str) -> Option<serde_json::Value> {
-    let op = ops.iter().find(|op| op.key() == key)?;
-    serde_json::from_str(op.doc()?).ok()
-}
-
-fn list<'a>(row: &'a serde_json::Value, name: &str) -> &'a [serde_json::Value] {
-    let list = row.get("push").and_then(|push| push.get(name)).and_then(|list| list.as_array());
-    list.map(Vec::as_slice).unwrap_or_default()
-}
-
-fn count(row: &serde_json::Value, name: &str) -> usize {
-    list(row, name).len()
-}
-
-fn holds(row: &serde_json::Value, name: &str, id: EventId) -> bool {
-    let ContentId(bytes) = ContentId(id.0);
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    list(row, name).iter().any(|event| event.to_string().contains(&hex))
 }

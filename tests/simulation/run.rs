@@ -3,7 +3,6 @@
 use crate::checker;
 use crate::coverage::{Coverage, Hit};
 use crate::executor;
-use crate::observe;
 use crate::plan::Plan;
 use crate::twin;
 use crate::world::{Group, Instance, Sim};
@@ -71,7 +70,7 @@ fn play(runtime: &Runtime, plan: Plan, seed: u64, trace: bool) -> (Sim, bool) {
         let director = direct(sim.clone(), Arc::clone(&drained));
         executor::run(sim.clone(), Box::pin(director)).await;
         // What was spawned last and never began.
-        drop(sim.take_spawned());
+        drop(sim.turn());
         (sim, drained.load(std::sync::atomic::Ordering::Relaxed))
     })
 }
@@ -85,11 +84,16 @@ async fn direct(sim: Sim, drained: Arc<std::sync::atomic::AtomicBool>) {
             rules: Arc::new(Rules::default()),
             regions: plan.regions.clone(),
             swept: false,
+            frozen: false,
+            thawed_at: 0,
         });
         sim.start(instance);
     }
-    for report in 0..plan.reports.len() {
-        sim.spawn_sender(report);
+    for letter in 0..plan.letters.len() {
+        sim.spawn_sender(letter);
+    }
+    for (instance, at, until) in plan.freezes.clone() {
+        sim.spawn(Group::World, Box::pin(sim.clone().freeze(instance, at, until)));
     }
     if let Some((at, regions)) = plan.change.clone() {
         sim.spawn(Group::World, Box::pin(sim.clone().change_regions(at, regions)));
@@ -104,7 +108,7 @@ async fn direct(sim: Sim, drained: Arc<std::sync::atomic::AtomicBool>) {
     let end = sim.elapsed() + DRAINED_WITHIN;
     while sim.elapsed() < end {
         tokio::time::sleep(Duration::from_secs(5)).await;
-        if sim.state().is_quiet() && !observe::any_marker(&sim.memory, None) {
+        if sim.state().is_quiet() && sim.state().truth.markers.is_empty() {
             drained.store(true, std::sync::atomic::Ordering::Relaxed);
             return;
         }

@@ -1,11 +1,15 @@
 //! Sinks that know what they were told: they accept, refuse, hang, or accept without anybody hearing of it.
 
 use crate::coverage::Hit;
-use crate::plan::DEPLOY;
+use crate::group;
+use crate::letters::are_rivals;
+use crate::observe;
+use crate::plan::{self, DEPLOY, GROUP};
 use crate::world::{Call, Sim, State};
-use acr_fanin::ports::{Parcel, Sink};
+use acr_fanin::fuzzing::read_family;
+use acr_fanin::ports::{Parcel, Sink, Target};
 use async_trait::async_trait;
-use fan_in::Attempt;
+use fan_in::{Attempt, Image, PushId};
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -16,7 +20,7 @@ pub(crate) struct SimSink {
 
 /// What a call comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+pub(crate) enum Fate {
     Accept,
     AcceptSilently,
     AcceptAndHang,
@@ -25,7 +29,7 @@ enum Fate {
     Hopeless,
 }
 
-fn fate(state: &mut State) -> Fate {
+pub(crate) fn fate(state: &mut State) -> Fate {
     let trouble = state.plan.weather.sink;
     if !state.faulty || !state.chance(trouble) {
         return Fate::Accept;
@@ -55,7 +59,8 @@ impl SimSink {
         });
         let same = |c: &&Call| c.push == push && c.notice == notice && c.sink == self.name;
         let had_it = state.truth.calls.iter().filter(same).any(|c| c.accepted);
-        if had_it && !parcel.claim.repeat {
+        let frozen = state.job().is_some_and(|job| job.frozen);
+        if had_it && !parcel.claim.repeat && !frozen {
             state.violated(format!(
                 "{} gets {push}.{notice} again as if for the first time",
                 self.name
@@ -75,19 +80,15 @@ impl SimSink {
             sink: self.name,
             accepted,
             hopeless: fate == Fate::Hopeless,
-            unknown: matches!(fate, Fate::AcceptSilently | Fate::AcceptAndHang),
+            unknown: frozen || matches!(fate, Fate::AcceptSilently | Fate::AcceptAndHang),
         });
         let at = state.truth.calls.len() - 1;
-        let outdated = state.job().map(|job| {
+        let deploys = self.name == DEPLOY;
+        let before = state.job().map(|job| {
             job.calls.push(at);
-            job.outdated.clone()
+            if deploys { job.before.clone() } else { Vec::new() }
         });
-        let outdated = outdated.unwrap_or_default();
-        if self.name == DEPLOY
-            && outdated
-                .iter()
-                .any(|(older, newer)| *older == push && self.still_newer(parcel, *newer))
-        {
+        if deploys && before.is_some_and(|before| self.is_outdated(parcel, &before)) {
             state.violated(format!("I9: {push} is deployed after a newer push was everywhere"));
         }
         if fate == Fate::Accept {
@@ -95,9 +96,18 @@ impl SimSink {
         }
     }
 
-    fn still_newer(&self, parcel: &Parcel<'_>, newer: fan_in::PushId) -> bool {
-        crate::observe::push(&self.sim.memory, newer)
-            .is_some_and(|newer| newer.order() > parcel.push.order())
+    /// Was a newer push everywhere when the delivery began, and is it the newer one still?
+    fn is_outdated(&self, parcel: &Parcel<'_>, before: &[(PushId, String)]) -> bool {
+        let before: Vec<_> =
+            before.iter().filter_map(|(_, doc)| Some(read_family(doc).ok()?.newest)).collect();
+        let Some(older) = before.iter().find(|p| p.id == parcel.push.id) else { return false };
+        before.iter().any(|newer| {
+            newer.status.is_everywhere()
+                && are_rivals(&newer.image, &older.image)
+                && newer.order() > older.order()
+                && observe::push(&self.sim.memory, newer.id)
+                    .is_some_and(|newer| newer.order() > parcel.push.order())
+        })
     }
 }
 
@@ -108,10 +118,17 @@ impl Sink for SimSink {
     }
 
     fn deploys(&self) -> bool {
-        self.name == DEPLOY
+        plan::deploys(self.name)
+    }
+
+    fn target(&self, image: &Image) -> Option<Target> {
+        (self.name == GROUP).then(|| group::target(image))
     }
 
     async fn deliver(&self, parcel: Parcel<'_>) -> Attempt {
+        if self.name == GROUP {
+            return self.step(parcel).await;
+        }
         let (fate, travel) = {
             let mut state = self.sim.state();
             let fate = fate(&mut state);

@@ -1,12 +1,11 @@
 //! Everything around the instances: registries that report, the queue, the timer.
 
 use crate::coverage::Hit;
-use crate::observe;
-use crate::plan::{EPOCH, Home, Report};
+use crate::letters::request;
+use crate::plan::{Home, Letter, Plan, Report};
 use crate::world::{Ack, Group, Sim};
-use acr_fanin::answer::{Answer, Body, Request};
+use acr_fanin::answer::{Answer, Body};
 use acr_fanin::api::notify::Heard;
-use acr_fanin::clock::rfc3339;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -25,28 +24,29 @@ impl Sim {
         millis(self.state().rng.u64(..below))
     }
 
-    pub(crate) fn spawn_sender(&self, at: usize) {
+    pub(crate) fn spawn_sender(&self, letter: usize) {
         self.state().senders += 1;
         let sim = self.clone();
         let work = async move {
-            sim.send(at).await;
+            sim.send(letter).await;
             sim.state().senders -= 1;
         };
         self.spawn(Group::World, Box::pin(work));
     }
 
-    /// Reports until it is acknowledged, or just once.
+    /// Sends a letter until it is acknowledged, or just once.
     async fn send(&self, at: usize) {
-        let report = self.plan().reports[at].clone();
-        self.state().hit(if report.persistent { Hit::Retrying } else { Hit::SingleTry });
-        self.until(report.at).await;
+        let plan = self.plan();
+        let letter = &plan.letters[at];
+        self.state().hit(if letter.persistent { Hit::Retrying } else { Hit::SingleTry });
+        self.until(letter.at).await;
         let mut pause = millis(1_000);
         loop {
-            if self.report(at, &report).await {
+            if self.report(at, letter).await {
                 return;
             }
             self.state().hit(Hit::NotAcknowledged);
-            if !report.persistent {
+            if !letter.persistent {
                 self.state().hit(Hit::GaveUp);
                 return;
             }
@@ -56,33 +56,40 @@ impl Sim {
     }
 
     /// One request; is there nothing left to do?
-    async fn report(&self, at: usize, report: &Report) -> bool {
+    async fn report(&self, at: usize, letter: &Letter) -> bool {
         let Some(instance) = self.any_instance() else {
             self.state().hit(Hit::Unreachable);
             return false;
         };
-        let Some(answered) = self.push_request(instance, at, request(report)) else {
+        let plan = self.plan();
+        let reports: Vec<&Report> = letter.reports.iter().map(|r| &plan.reports[*r]).collect();
+        let Some(answered) = self.push_request(instance, at, request(&reports)) else {
             return false;
         };
-        self.sent(at, report);
+        letter.reports.iter().for_each(|report| self.sent(*report, &plan));
         let answer = tokio::time::timeout(REGISTRY_WAITS, answered).await;
         let mut state = self.state();
-        let mine = state.in_flight.iter().position(|r| *r == at);
-        mine.map(|mine| state.in_flight.swap_remove(mine));
-        drop(state);
+        state.in_flight.retain(|report| !letter.reports.contains(report));
         match answer {
-            Ok(Ok(answer)) => self.answered(at, report, &answer),
+            Ok(Ok(answer)) => {
+                drop(state);
+                self.answered(letter, &reports, &answer)
+            }
             Err(_) => {
-                self.state().violated("no answer within 4 s".to_owned());
+                let slot = &state.instances[instance];
+                let slept = slot.frozen || self.now() < slot.thawed_at + 6_000;
+                if !slept {
+                    state.violated("no answer within 4 s".to_owned());
+                }
                 false
             }
             Ok(Err(_)) => false,
         }
     }
 
-    fn sent(&self, at: usize, report: &Report) {
+    fn sent(&self, at: usize, plan: &Plan) {
+        let report = &plan.reports[at];
         let mut state = self.state();
-        let plan = self.plan_of(&state);
         let others: Vec<&Report> = state.in_flight.iter().map(|r| &plan.reports[*r]).collect();
         let same = others.iter().any(|o| o.region == report.region && o.real == report.real);
         let burst = others.iter().any(|o| o.real == report.real);
@@ -103,36 +110,44 @@ impl Sim {
         });
     }
 
-    fn plan_of(&self, state: &crate::world::State) -> std::sync::Arc<crate::plan::Plan> {
-        std::sync::Arc::clone(&state.plan)
-    }
-
-    fn answered(&self, at: usize, report: &Report, answer: &Answer) -> bool {
-        let (now, since) = (self.now(), self.elapsed());
-        let mut state = self.state();
+    fn answered(&self, letter: &Letter, reports: &[&Report], answer: &Answer) -> bool {
         let Body::Json(body) = &answer.body else { return false };
-        // Event Grid's answer is a list of one.
-        let body = body.pointer("/results/0").unwrap_or(body);
-        state.note(|| {
-            format!("{since:>7} {} {}: {} {body}", report.region, report.id, answer.status)
-        });
+        let (since, first) = (self.elapsed(), reports[0]);
+        let line = || format!("{since:>7} {} {}: {} {body}", first.region, first.id, answer.status);
+        self.state().note(line);
         if !(200..300).contains(&answer.status) {
             // A region that is not configured any more is refused for good.
             return answer.status == 400;
         }
+        // Event Grid's answer is a list.
+        let results = body.get("results").and_then(Value::as_array);
+        let results = results.map_or_else(|| std::slice::from_ref(body), Vec::as_slice);
+        for (report, result) in letter.reports.iter().zip(results) {
+            self.recorded(*report, answer.status, result);
+        }
+        if results.len() != reports.len() {
+            self.state().violated("an answer has not a result for each event".to_owned());
+        }
+        true
+    }
+
+    /// What the sender of one event is told.
+    fn recorded(&self, at: usize, answer_status: u16, body: &Value) {
+        let now = self.now();
+        let mut state = self.state();
         let word = body.get("result").and_then(Value::as_str).unwrap_or_default();
         let status = body.get("status").and_then(Value::as_str).unwrap_or_default();
         let missing = body.get("missing").and_then(Value::as_array).map(Vec::len);
         let queued = word == "queued";
         match word {
-            "ignored" => return true,
+            "ignored" => return,
             "queued" => state.hit(Hit::ByQueue),
             "recorded" => state.hit(Hit::Recorded),
             "completed" => state.hit(Hit::CompletedVerdict),
             "late" => state.hit(Hit::Late),
             "recovered" => state.hit(Hit::RecoveredVerdict),
             "duplicate" => state.hit(Hit::Duplicate),
-            other => state.violated(format!("an answer of {} says {other}", answer.status)),
+            other => state.violated(format!("an answer of {answer_status} says {other}")),
         }
         if word == "duplicate" && status != "waiting" {
             state.hit(Hit::R16DuplicateAfterDecision);
@@ -143,7 +158,6 @@ impl Sim {
             state.violated("I5: nothing is missing and nothing decided".to_owned());
         }
         state.truth.acks.push(Ack { report: at, at: now, queued });
-        true
     }
 
     /// Puts a message into the queue; says whether the queue took it.
@@ -178,7 +192,9 @@ impl Sim {
     async fn carry(&self, message: &str, is_bell: bool) {
         let odds = self.plan().weather.queue;
         loop {
-            tokio::time::sleep(self.millis_below(1_000)).await;
+            // Often another message is fetched together with this one.
+            let at_once = self.state().chance(30);
+            tokio::time::sleep(self.millis_below(if at_once { 10 } else { 1_000 })).await;
             if is_bell && self.state().strikes(odds / 3, Hit::Poison) {
                 self.state().hit(Hit::R14PoisonedBell);
                 self.state().fault(Hit::BellLost);
@@ -218,7 +234,7 @@ impl Sim {
                 (pause, state.strikes(8, Hit::DoubledTick))
             };
             tokio::time::sleep(millis(pause)).await;
-            let idle = !observe::any_marker(&self.memory, Some(self.now()));
+            let idle = !self.state().is_due(self.now());
             if idle && !self.state().chance(15) && self.state().instances.iter().all(|i| i.swept) {
                 continue;
             }
@@ -235,29 +251,5 @@ impl Sim {
                 self.purge(instance);
             }
         }
-    }
-}
-
-/// As a registry writes it: a webhook, or an event of Event Grid in its array.
-fn request(report: &Report) -> Request {
-    let digest = report.digest.to_string().repeat(64);
-    let time = rfc3339(observe::at(report.event_time));
-    let (id, region) = (&report.id, report.region.as_str());
-    let core = format!(
-        r#""id":"{id}","timestamp":"{time}","action":"push","target":{{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":524,"digest":"sha256:{digest}","length":524,"repository":"team/app","tag":"v1"}},"request":{{"id":"{EPOCH}","host":"r.azurecr.io","method":"PUT","useragent":"sim"}}"#
-    );
-    let body = if report.event_grid {
-        format!(
-            r#"[{{"id":"{id}","subject":"team/app:v1","topic":"/registries/r","eventType":"Microsoft.ContainerRegistry.ImagePushed","eventTime":"{time}","data":{{"location":"{region}",{core}}},"dataVersion":"2.0","metadataVersion":"1"}}]"#
-        )
-    } else {
-        format!("{{{core}}}")
-    };
-    Request {
-        method: "POST".to_owned(),
-        query: vec![("region".to_owned(), region.to_owned())],
-        headers: Vec::new(),
-        body_bytes: body.len(),
-        body: Some(body.into_bytes()),
     }
 }

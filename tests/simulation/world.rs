@@ -3,14 +3,14 @@
 
 use crate::coverage::{Coverage, Hit};
 use crate::executor::{TaskId, Work};
-use crate::observe::Seen;
+use crate::observe::{self, Seen};
 use crate::plan::{EPOCH, Plan};
 use acr_fanin::app::App;
 use acr_fanin::intake::Rules;
 use acr_fanin::store::memory::Memory;
-use fan_in::{EventId, PushId, Region, Timestamp};
+use fan_in::{EventId, Push, PushId, Region, Timestamp};
 use fastrand::Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -28,7 +28,7 @@ pub(crate) enum Group {
 /// What an instance does for somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Report(usize),
+    Letter(usize),
     Notify,
     Sweep,
     Purge,
@@ -48,11 +48,15 @@ pub(crate) struct Job {
     /// A commit's answer was lost.
     pub(crate) unsure: bool,
     pub(crate) errors: u32,
+    /// Its process was frozen in the middle of it.
+    pub(crate) frozen: bool,
     pub(crate) rung: bool,
+    /// A step of a deployment was begun.
+    pub(crate) deploys: bool,
     /// Calls of sinks, by their place in the truth.
     pub(crate) calls: Vec<usize>,
-    /// Newer pushes of a tag that were everywhere when it began: (older, newer).
-    pub(crate) outdated: Vec<(PushId, PushId)>,
+    /// The rows of the pushes when it began, if one of them was everywhere.
+    pub(crate) before: Vec<(PushId, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -62,6 +66,25 @@ pub(crate) struct Instance {
     pub(crate) regions: fan_in::RegionSet,
     /// Its process has done a whole tick.
     pub(crate) swept: bool,
+    /// Nothing of it goes on.
+    pub(crate) frozen: bool,
+    pub(crate) thawed_at: i64,
+}
+
+/// What a task meets when it could go on.
+pub(crate) enum Entry {
+    GoesOn,
+    Dies,
+    IsFrozen,
+}
+
+/// What has happened to tasks since this was asked last.
+pub(crate) struct Turn {
+    pub(crate) spawned: Vec<(TaskId, Group, Work)>,
+    /// Processes that died.
+    pub(crate) killed: Vec<Group>,
+    /// A process goes on that was frozen.
+    pub(crate) thawed: bool,
 }
 
 /// One call of a sink.
@@ -91,6 +114,8 @@ pub(crate) struct Truth {
     pub(crate) calls: Vec<Call>,
     pub(crate) acks: Vec<Ack>,
     pub(crate) pushes: BTreeMap<PushId, Seen>,
+    /// Keys of the markers that are in the rows.
+    pub(crate) markers: BTreeSet<String>,
     /// Events whose push was rightly purged.
     pub(crate) purged: Vec<(Region, EventId)>,
     /// Reports that have travelled by queue.
@@ -103,9 +128,10 @@ pub(crate) struct State {
     pub(crate) rng: Rng,
     pub(crate) coverage: Coverage,
     pub(crate) truth: Truth,
+    pub(crate) group: crate::group::Group,
     pub(crate) trace: Option<Vec<String>>,
     pub(crate) faulty: bool,
-    /// The rule behind every write is counted: in one seed of four, the rare ones in all.
+    /// The rule behind every write is counted: in one seed of four, and where rare ones are met.
     pub(crate) close: bool,
     pub(crate) instances: Vec<Instance>,
     pub(crate) jobs: BTreeMap<TaskId, Job>,
@@ -119,6 +145,7 @@ pub(crate) struct State {
     pub(crate) down: usize,
     spawned: Vec<(TaskId, Group, Work)>,
     killed: Vec<Group>,
+    thawed: bool,
     next_task: TaskId,
 }
 
@@ -147,8 +174,9 @@ impl Sim {
             rng: Rng::with_seed(seed ^ 0x5eed),
             coverage,
             truth: Truth::default(),
+            group: crate::group::Group::default(),
             trace: trace.then(Vec::new),
-            close: seed.is_multiple_of(4),
+            close: seed.is_multiple_of(4) || plan.hits.contains(&Hit::RepushWaiting),
             faulty: plan.weather.crash + plan.weather.error_before + plan.weather.sink > 0,
             instances: Vec::new(),
             jobs: BTreeMap::new(),
@@ -159,6 +187,7 @@ impl Sim {
             down: 0,
             spawned: Vec::new(),
             killed: Vec::new(),
+            thawed: false,
             next_task: 1,
             plan: Arc::new(plan),
         };
@@ -211,50 +240,91 @@ impl Sim {
         id
     }
 
-    pub(crate) fn take_spawned(&self) -> Vec<(TaskId, Group, Work)> {
-        std::mem::take(&mut self.state().spawned)
+    pub(crate) fn turn(&self) -> Turn {
+        let mut state = self.state();
+        Turn {
+            spawned: std::mem::take(&mut state.spawned),
+            killed: std::mem::take(&mut state.killed),
+            thawed: std::mem::take(&mut state.thawed),
+        }
     }
 
     pub(crate) fn draw(&self, below: usize) -> usize {
         self.state().rng.usize(..below)
     }
 
-    pub(crate) fn enter(&self, task: TaskId) {
-        self.state().current = task;
-    }
-
     /// A task is done: what it knew of is written down, or never will be.
     pub(crate) fn leave(&self, task: TaskId) {
         let mut state = self.state();
         let Some(job) = state.jobs.remove(&task) else { return };
-        let excused = job.errors > 0;
+        let excused = job.errors > 0 || job.frozen;
         state.ended(&job);
         self.unwritten(&mut state, &job, excused);
     }
 
     /// Calls that were accepted without the row saying so are unknown outcomes, if there is an excuse for it.
     fn unwritten(&self, state: &mut State, job: &Job, excused: bool) {
-        for at in &job.calls {
-            let call = state.truth.calls[*at].clone();
-            if call.accepted && excused && !crate::observe::is_done(&self.memory, &call) {
-                state.truth.calls[*at].unknown = true;
+        let mut rows: Vec<(PushId, Option<Push>)> = Vec::new();
+        for at in job.calls.iter().filter(|_| excused) {
+            let call = &mut state.truth.calls[*at];
+            if call.accepted {
+                if rows.iter().all(|(id, _)| *id != call.push) {
+                    rows.push((call.push, observe::push(&self.memory, call.push)));
+                }
+                let row = rows.iter().find(|(id, _)| *id == call.push);
+                let done = row.and_then(|(_, push)| push.as_ref()).is_none_or(|p| call.is_done(p));
+                call.unknown |= !done;
             }
         }
     }
 
-    /// Does the process die at this await of this task?
-    pub(crate) fn dies(&self, group: Group, task: TaskId) -> bool {
-        let Group::Instance(instance) = group else { return false };
+    /// This task goes on, unless its process is frozen or dies at this await.
+    pub(crate) fn enter(&self, group: Group, task: TaskId) -> Entry {
         let mut state = self.state();
+        state.current = task;
+        let Group::Instance(instance) = group else { return Entry::GoesOn };
+        if state.instances[instance].frozen {
+            return Entry::IsFrozen;
+        }
         let odds = state.plan.weather.crash;
         if !state.faulty || odds == 0 || state.rng.u32(..10_000) >= odds {
-            return false;
+            return Entry::GoesOn;
         }
         state.note(|| format!("{:>7} instance {instance} dies in task {task}", self.elapsed()));
         state.fault(Hit::Crash);
         drop(state);
         self.kill(instance);
-        true
+        Entry::Dies
+    }
+
+    /// For some time nothing of the process goes on, as if its machine slept. What it had begun may be taken
+    /// over by others in the meantime, and nobody can know what it does when it wakes.
+    pub(crate) async fn freeze(self, instance: usize, at: u64, until: u64) {
+        self.until(at).await;
+        {
+            let mut state = self.state();
+            let State { instances, jobs, truth, .. } = &mut *state;
+            let slot = &mut instances[instance];
+            if slot.app.is_none() {
+                return;
+            }
+            slot.frozen = true;
+            for job in jobs.values_mut().filter(|job| job.instance == instance) {
+                job.frozen = true;
+                job.calls.iter().for_each(|call| truth.calls[*call].unknown = true);
+            }
+            state.fault(Hit::Frozen);
+            state.note(|| format!("{:>7} instance {instance} is frozen", self.elapsed()));
+        }
+        self.until(until).await;
+        let mut state = self.state();
+        let now = self.now();
+        let slot = &mut state.instances[instance];
+        if std::mem::take(&mut slot.frozen) {
+            slot.thawed_at = now;
+            state.thawed = true;
+            state.note(|| format!("{:>7} instance {instance} wakes", self.elapsed()));
+        }
     }
 
     /// Nothing of the process goes on; it starts again later.
@@ -263,6 +333,7 @@ impl Sim {
         if state.instances[instance].app.take().is_none() {
             return;
         }
+        state.instances[instance].frozen = false;
         state.down += 1;
         let group = Group::Instance(instance);
         let unborn: Vec<_> = state.spawned.extract_if(.., |(_, of, _)| *of == group).collect();
@@ -281,11 +352,6 @@ impl Sim {
         drop(state);
         drop(unborn);
         self.restart_later(instance);
-    }
-
-    /// Processes that died since this was asked last.
-    pub(crate) fn take_killed(&self) -> Vec<Group> {
-        std::mem::take(&mut self.state().killed)
     }
 
     fn restart_later(&self, instance: usize) {
@@ -342,7 +408,7 @@ impl State {
     fn ended(&mut self, job: &Job) {
         let accepted = job.calls.iter().filter(|at| self.truth.calls[**at].accepted).count();
         match job.kind {
-            Kind::Report(_) if job.unsure => self.hit(Hit::R9LostAnswer),
+            Kind::Letter(_) if job.unsure => self.hit(Hit::R9LostAnswer),
             Kind::Notify if accepted > 0 && accepted < job.calls.len() => {
                 self.hit(Hit::R15OneSinkOfTwo);
             }
@@ -352,9 +418,12 @@ impl State {
 
     fn crashed_in(&mut self, job: &Job) {
         let accepted = job.calls.iter().any(|at| self.truth.calls[*at].accepted);
+        if job.deploys {
+            self.hit(Hit::R19CrashBetweenSteps);
+        }
         match job.kind {
-            Kind::Report(_) if job.decided && !job.rung => self.hit(Hit::R7CrashBeforeBell),
-            Kind::Report(_) if job.decided => self.hit(Hit::R8CrashBeforeAnswer),
+            Kind::Letter(_) if job.decided && !job.rung => self.hit(Hit::R7CrashBeforeBell),
+            Kind::Letter(_) if job.decided => self.hit(Hit::R8CrashBeforeAnswer),
             Kind::Notify if job.commits > 0 && job.calls.is_empty() => {
                 self.hit(Hit::R10CrashAfterClaim);
             }

@@ -56,8 +56,21 @@ pub struct PushId {
 
 impl fmt::Display for PushId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (shard, content) = (self.shard.0, u128::from_be_bytes(self.content.0));
-        write!(f, "{shard:x}{content:032x}{:011x}", self.generation)
+        let mut digits = [0; Self::DIGITS];
+        let (shard, rest) = digits.split_at_mut(1);
+        let (content, generation) = rest.split_at_mut(32);
+        write_hex(shard, self.shard.0.into());
+        write_hex(content, u128::from_be_bytes(self.content.0));
+        write_hex(generation, self.generation.into());
+        f.write_str(core::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// The last digits of a number, as many as there is room for.
+fn write_hex(digits: &mut [u8], mut number: u128) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[usize::from(number as u8 & 15)];
+        number >>= 4;
     }
 }
 
@@ -67,17 +80,27 @@ impl PushId {
     /// None when the text is not one that `Display` writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-        if text.len() != Self::DIGITS || !text.bytes().all(hex) {
-            return None;
-        }
-        let content = u128::from_str_radix(&text[1..33], 16).ok()?.to_be_bytes();
+        let digits: &[u8; Self::DIGITS] = text.as_bytes().try_into().ok()?;
+        let (shard, rest) = digits.split_at(1);
+        let (content, generation) = rest.split_at(32);
         Some(Self {
-            shard: Shard(u8::from_str_radix(&text[..1], 16).ok()?),
-            content: ContentId(content),
-            generation: u64::from_str_radix(&text[33..], 16).ok()?,
+            shard: Shard(u8::try_from(read_hex(shard)?).ok()?),
+            content: ContentId(read_hex(content)?.to_be_bytes()),
+            generation: u64::try_from(read_hex(generation)?).ok()?,
         })
     }
+}
+
+/// The number that lower-case digits stand for; at most 32 of them.
+fn read_hex(digits: &[u8]) -> Option<u128> {
+    digits.iter().try_fold(0, |number, digit| {
+        let nibble = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some(number << 4 | u128::from(nibble))
+    })
 }
 
 /// How an event reached us.
