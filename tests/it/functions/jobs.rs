@@ -6,6 +6,7 @@ use crate::support::{Answer, PATIENCE, Receiver, acr_push};
 use azure_fake::{Behaviour, Fake, How};
 use functions_host::wire::{self, Head};
 use serde_json::{Value, json};
+use watched::READ_TOKEN;
 
 /// A host whose handler runs jobs in this Azure.
 struct Yard {
@@ -113,6 +114,7 @@ async fn who_asks_for_a_job_needs_a_key_and_a_body_that_comes_through() {
         headers: vec![
             header("Host", "127.0.0.1"),
             header("x-functions-key", super::KEY),
+            header("Authorization", &format!("Bearer {READ_TOKEN}")),
             header("Content-Type", "application/json"),
             header("Transfer-Encoding", "chunked"),
         ],

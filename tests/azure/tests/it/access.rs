@@ -93,6 +93,24 @@ async fn what_is_absent_is_told_from_a_resource_group_that_is_absent() {
 }
 
 #[tokio::test]
+async fn a_resource_group_tells_where_it_is() {
+    let fake = Fake::start().await;
+    let arm = Arm::new(&fake);
+    let url = |name: &str| {
+        let subscription = azure_fake::SUBSCRIPTION;
+        let path = format!("subscriptions/{subscription}/resourcegroups/{name}");
+        format!("{}/{path}?api-version=2021-04-01", fake.arm_url())
+    };
+    let found = arm.at("GET", &url(azure_fake::RESOURCE_GROUP), "").await.unwrap();
+    assert_eq!((found.status, &found.body["location"]), (200, &json!("westeurope")));
+    let absent = arm.at("GET", &url("elsewhere"), "").await.unwrap();
+    assert_eq!((absent.status, absent.code()), (404, "ResourceGroupNotFound"));
+    fake.deny("Microsoft.Resources/subscriptions/resourceGroups/read");
+    let refused = arm.at("GET", &url(azure_fake::RESOURCE_GROUP), "").await.unwrap();
+    assert_eq!((refused.status, refused.code()), (403, "AuthorizationFailed"));
+}
+
+#[tokio::test]
 async fn a_list_says_nothing_of_how_containers_fare() {
     let fake = Fake::start().await;
     fake.place(samples::group("web", IMAGE));
