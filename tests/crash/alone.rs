@@ -89,6 +89,11 @@ impl Alone {
         self.settings.lock().unwrap().insert(name, value.to_owned());
     }
 
+    /// A file beside the database.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
     pub(crate) async fn restart(&self) {
         self.wire.kill();
         let settings = self.settings.lock().unwrap().clone();

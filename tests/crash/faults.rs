@@ -1,6 +1,7 @@
 //! A bad network before the table, and before the sinks of either home.
 
 use crate::alone::Alone;
+use crate::arm::arm;
 use crate::home::Home;
 use crate::hook::Hook;
 use crate::proxy::Fault;
@@ -28,7 +29,7 @@ fn hooks(pushes: u64) -> Vec<Hook> {
 }
 
 /// Webhooks of which many come at the same time; all have to be taken.
-async fn arrive(home: &impl Home, hooks: &[Hook], region: &str) {
+pub(crate) async fn arrive(home: &impl Home, hooks: &[Hook], region: &str) {
     let sent: Vec<_> = hooks.iter().map(|hook| home.push(hook, region)).collect();
     let all: Vec<_> = stream::iter(sent).buffer_unordered(AT_ONCE).collect().await;
     assert!(all.iter().all(|taken| *taken == Ok(true)), "{all:?}\n{}", home.logs().last());
@@ -115,14 +116,25 @@ async fn slack(fault: Fault, pushes: u64) {
 }
 
 /// Nobody can be refused a part of his connections.
-fn share(fault: Fault) -> u8 {
+pub(crate) fn share(fault: Fault) -> u8 {
     if fault == Fault::Refuse { 100 } else { TROUBLE }
+}
+
+/// Waits until so many calls of sinks have failed, or all is told in spite of the network.
+pub(crate) async fn failures(home: &Alone, wanted: usize) {
+    const LOOK_EVERY: Duration = Duration::from_millis(100);
+    let failed = async {
+        while home.logs.of("not delivered").len() < wanted && home.markers().await > 0 {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let patient = tokio::time::timeout(PATIENCE, failed).await;
+    assert!(patient.is_ok(), "too few calls fail\n{}", home.logs.last());
 }
 
 /// The standalone home with both of its sinks in trouble two times out of three, until as many calls have failed
 /// as there are pushes.
 async fn standalone(fault: Fault, pushes: u64) {
-    const LOOK_EVERY: Duration = Duration::from_millis(100);
     let retries = ["500ms"; 60].join(",");
     let home = Alone::new(&[
         ("WebhookTimeout", "1h"),
@@ -137,17 +149,12 @@ async fn standalone(fault: Fault, pushes: u64) {
     home.wire.trouble("webhook", fault, share(fault));
     arrive(&home, &hooks, "northeurope").await;
     arrive(&home, &hooks, "westeurope").await;
-    let failed = async {
-        while home.logs.of("not delivered").len() < hooks.len() {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    };
-    let patient = tokio::time::timeout(PATIENCE, failed).await;
-    assert!(patient.is_ok(), "too few calls fail\n{}", home.logs.last());
+    failures(&home, hooks.len()).await;
     check(&home, &[("slack", &home.slack), ("webhook", &home.webhook)], pushes).await;
     progress(&format!(
-        "standalone {fault:?}: longest answer {:?}, {} and {} told again",
+        "standalone {fault:?}: longest answer {:?}, {} calls of unknown outcome, {} and {} told again",
         home.longest(),
+        home.logs.unknown_outcomes("slack") + home.logs.unknown_outcomes("webhook"),
         home.slack.repeats(),
         home.webhook.repeats()
     ));
@@ -178,4 +185,9 @@ async fn whatever_the_network_does_before_slack_the_notice_comes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_the_network_does_before_the_sinks_of_a_standalone_server_the_notices_come() {
     all(standalone).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_the_network_does_before_resource_manager_each_group_is_updated_once() {
+    all(arm).await;
 }

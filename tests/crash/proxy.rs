@@ -155,6 +155,11 @@ impl Wire {
         });
     }
 
+    /// The process has ended before it listened, and has said why: what it printed that is no line of a log.
+    pub(crate) fn stillborn(&self) -> Vec<String> {
+        self.with(|inner| inner.process.take().map(|mut process| process.end()).unwrap_or_default())
+    }
+
     /// Looks for secrets in what the process has given to others.
     pub(crate) fn look(&self, place: &str, bytes: &[u8]) {
         self.with(|inner| {

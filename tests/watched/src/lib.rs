@@ -35,6 +35,11 @@ pub fn settings<N: Into<String>, V: Into<String>>(
     let mut all = BTreeMap::from(usual);
     all.extend(given.into_iter().map(|(name, value)| (name.into(), value.into())));
     all.retain(|_, value| !value.is_empty());
+    // A service principal would stand before a managed identity.
+    if all.contains_key("IDENTITY_ENDPOINT") {
+        let usual = |name: &str, value: &str| USUAL.contains(&(name, value));
+        all.retain(|name, value| !(name.starts_with("AZURE_") && usual(name, value)));
+    }
     all
 }
 
