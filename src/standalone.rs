@@ -180,6 +180,10 @@ async fn route(home: &Home, path: &str, request: &Request) -> Answer {
         "/healthz" => metrics::health(app).await,
         "/metrics" => guarded(config, request, || async { metrics::metrics(app) }).await,
         "/api/status" => guarded(config, request, || status::status(app, None, request)).await,
+        // Without a token any page in a browser of this machine could send one, and with it a page elsewhere.
+        "/api/jobs" if request.header("origin").is_some() => {
+            Answer::error(403, "jobs are not started by web pages")
+        }
         "/api/jobs" => {
             let begin = || async {
                 let asked = jobs::begin(app, request).await;

@@ -231,6 +231,8 @@ async fn what_may_not_be_asked_for_is_refused() {
         assert_eq!(stage.server.get(path).await.status, 404, "{path}");
     }
     let client = reqwest::Client::new();
+    let page = client.post(stage.server.url("/api/jobs")).header("Origin", "https://a.example");
+    assert_eq!(Answer::of(page).await.status, 403, "no page in a browser starts a job");
     let put = Answer::of(client.put(stage.server.url("/api/jobs"))).await;
     assert_eq!((put.status, put.headers["allow"].as_str()), (405, "POST"));
     let delete = Answer::of(client.delete(stage.server.url(&unknown))).await;
