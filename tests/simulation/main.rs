@@ -2,6 +2,7 @@
 //! the sinks, and the clock.
 //!
 //! - `FANIN_SIM_SEEDS=n`: so many seeds instead of the default.
+//! - `FANIN_SIM_FIRST=n`: beginning with that one.
 //! - `FANIN_SIM_SEED=n`: that one, with its trace.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -52,19 +53,19 @@ fn run(runtime: &tokio::runtime::Runtime, seed: u64, trace: bool) -> Outcome {
     })
 }
 
-/// Runs seeds until one fails or all are done.
-fn run_all(seeds: u64) -> (Coverage, Vec<(u64, String)>) {
-    let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+/// Runs seeds until some fail or all are done.
+fn run_all(first: u64, seeds: u64) -> (Coverage, Vec<(u64, String)>) {
+    let (next, stop) = (AtomicU64::new(first), AtomicBool::new(false));
     let begun = Instant::now();
     let work = || {
         let (runtime, mut coverage, mut failed) = (runtime(), Coverage::default(), Vec::new());
         while !stop.load(Ordering::Relaxed) {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds {
+            if seed >= first + seeds {
                 break;
             }
             if seed.is_multiple_of(5_000) {
-                progress(seed, seeds, begun);
+                progress(seed - first, seeds, begun);
             }
             let outcome = run(&runtime, seed, false);
             coverage.add(&outcome.coverage);
@@ -88,11 +89,14 @@ fn run_all(seeds: u64) -> (Coverage, Vec<(u64, String)>) {
     (coverage, failed)
 }
 
-fn progress(seed: u64, seeds: u64, begun: Instant) {
+/// Often on a terminal, and rarely into a file.
+fn progress(done: u64, seeds: u64, begun: Instant) {
     let mut err = std::io::stderr();
-    if err.is_terminal() {
-        let seconds = begun.elapsed().as_secs().max(1);
-        let line = format!("\r  {seed} of {seeds} seeds, {} a second ", seed / seconds);
+    let every = if err.is_terminal() { 5_000 } else { 100_000 };
+    if done > 0 && done.is_multiple_of(every) {
+        let end = if err.is_terminal() { '\r' } else { '\n' };
+        let rate = done / begun.elapsed().as_secs().max(1);
+        let line = format!("  {done} of {seeds} seeds, {rate} a second {end}");
         // A terminal that is gone is no reason to stop.
         err.write_all(line.as_bytes()).unwrap_or_default();
     }
@@ -108,7 +112,8 @@ fn a_million_schedules_with_faults_hold_every_invariant() {
     }
     let seeds = number("FANIN_SIM_SEEDS").unwrap_or(SEEDS);
     let begun = Instant::now();
-    let (coverage, failed) = run_all(seeds);
+    let first = number("FANIN_SIM_FIRST").unwrap_or(0);
+    let (coverage, failed) = run_all(first, seeds);
     let each: Vec<_> =
         failed.iter().map(|(seed, what)| format!("{what}\n    {}", command(*seed))).collect();
     assert!(each.is_empty(), "seeds that fail:\n{}", each.join("\n"));
