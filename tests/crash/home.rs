@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 pub(crate) trait Home {
     /// A process lives at most so long after it listens.
     const LIFE_MS: u64;
+    /// A disk may be too busy; the table has the queue beside it.
+    const MAY_REFUSE: bool;
 
     fn wire(&self) -> &Wire;
     fn slack(&self) -> &Sink;
@@ -39,6 +41,7 @@ pub(crate) trait Home {
 
 impl Home for World {
     const LIFE_MS: u64 = 400;
+    const MAY_REFUSE: bool = false;
 
     fn wire(&self) -> &Wire {
         &self.wire
@@ -114,6 +117,7 @@ impl Home for World {
 
 impl Home for Alone {
     const LIFE_MS: u64 = 160;
+    const MAY_REFUSE: bool = true;
 
     fn wire(&self) -> &Wire {
         &self.wire

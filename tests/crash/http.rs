@@ -153,16 +153,28 @@ impl Client {
         path: &str,
         body: &str,
     ) -> io::Result<Message> {
-        let mut stream = match self.kept(to) {
-            Some(stream) => stream,
-            None => BufReader::new(TcpStream::connect(to).await?),
-        };
         let length = body.len();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {to}\r\nContent-Type: application/json\r\n\
              X-Fanin-Secret: {WEBHOOK_SECRET}\r\nAuthorization: Bearer {READ_TOKEN}\r\n\
              Content-Length: {length}\r\n\r\n{body}"
         );
+        if let Some(kept) = self.kept(to)
+            && let Ok(answer) = self.exchange(to, kept, &request).await
+        {
+            return Ok(answer);
+        }
+        // One that was kept may have been closed meanwhile.
+        let new = BufReader::new(TcpStream::connect(to).await?);
+        self.exchange(to, new, &request).await
+    }
+
+    async fn exchange(
+        &self,
+        to: SocketAddr,
+        mut stream: BufReader<TcpStream>,
+        request: &str,
+    ) -> io::Result<Message> {
         stream.get_mut().write_all(request.as_bytes()).await?;
         let answer = read(&mut stream).await?.ok_or(ErrorKind::UnexpectedEof)?;
         if answer.header("connection") != Some("close") {

@@ -18,6 +18,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use watched::{READ_TOKEN, WEBHOOK_SECRET};
 
+/// Far more than anything takes.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Why an invocation has no outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lost {
@@ -230,13 +233,22 @@ impl World {
         serde_json::from_str(outputs["Outputs"]["res"]["body"].as_str().unwrap()).unwrap()
     }
 
-    /// A page of the list, as the page before says under `next`.
+    /// A page of the list, as the page before says under `next`. Asks again while the store cannot be read, as the
+    /// answer says.
     pub(crate) async fn page(&self, after: Option<&str>) -> Value {
         let query = match after {
             Some(after) => json!({ "limit": "200", "after": after }),
             None => json!({ "limit": "200" }),
         };
-        self.status(None, query).await
+        let asked = async {
+            loop {
+                let page = self.status(None, query.clone()).await;
+                if page["pushes"].is_array() {
+                    return page;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked).await.unwrap()
     }
 
     /// What the status says of every push.
