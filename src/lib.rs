@@ -18,6 +18,7 @@ pub mod intake;
 pub mod keys;
 pub mod limits;
 pub mod ports;
+mod redact;
 pub mod retry_after;
 pub mod secret;
 mod server;

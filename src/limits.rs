@@ -38,7 +38,7 @@ pub const ORIGIN_CHARS_MAX: usize = 256;
 pub const QUEUED_ARRIVAL_MAX: usize = 8 * 1024;
 
 /// Parts of a deployment's target whose newest push its guard keeps.
-pub const PARTS_MAX: usize = 64;
+pub const PARTS_MAX: usize = 1_000;
 /// What a sink keeps between two steps.
 pub const PROGRESS_MAX: usize = 4 * 1024;
 

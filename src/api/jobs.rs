@@ -3,7 +3,9 @@
 use crate::answer::{Answer, Request};
 use crate::app::jobs::{Refusal, Wish};
 use crate::app::{App, Bell, Bells};
-use crate::limits::{ARG_MAX, ARGS_MAX, IDEMPOTENCY_KEY_MAX, JOB_BODY_MAX, RETRY_AFTER_SECONDS};
+use crate::limits::{
+    ARG_MAX, ARGS_MAX, IDEMPOTENCY_KEY_MAX, JOB_BODY_MAX, RETRY_AFTER_SECONDS, STORAGE_WITHIN,
+};
 use crate::ports::{JobId, StoreError};
 use crate::store::{Job, JobState};
 use serde::Deserialize;
@@ -78,10 +80,12 @@ fn malformed() -> Answer {
 }
 
 async fn begin_one(app: &App, wish: Wish) -> Result<JobId, Refusal> {
-    match app.jobs() {
-        Some(jobs) => jobs.begin(wish).await,
-        None => Err(Refusal::NoDefinitions),
-    }
+    let jobs = app.jobs().ok_or(Refusal::NoDefinitions)?;
+    let begun = tokio::time::timeout(STORAGE_WITHIN, jobs.begin(wish)).await;
+    begun.unwrap_or_else(|_| {
+        let slow = StoreError::Unavailable("no answer in time".to_owned());
+        Err(Refusal::Store(slow))
+    })
 }
 
 fn accepted(id: JobId) -> Answer {

@@ -119,9 +119,9 @@ impl App {
         }
         let deploys = |name: &&String| {
             self.sink(name).is_some_and(|(_, sink)| {
-                // What replaces nothing, and has begun, goes on to its end.
-                sink.deploys()
-                    && (sink.target(&stored.push.image).is_some() || !has_begun(&stored.push, name))
+                let replaces = sink.target(&stored.push.image).is_some();
+                // What has begun goes on to its end.
+                sink.deploys() && !has_begun(&stored.push, name, replaces)
             })
         };
         let mut superseded: Vec<String> = due.iter().filter(deploys).cloned().collect();
@@ -255,10 +255,12 @@ impl App {
     }
 }
 
-/// Has a step of a delivery to this sink been made?
-fn has_begun(push: &fan_in::Push, sink: &str) -> bool {
-    let mut deliveries = push.notices.iter().flat_map(|notice| &notice.deliveries);
-    deliveries.any(|delivery| delivery.sink == sink && delivery.steps > 0)
+/// Is a delivery to this sink under way? One that replaces something has then left a note of where it is; one that
+/// replaces nothing may have begun with its first attempt, whatever is known of that.
+fn has_begun(push: &fan_in::Push, sink: &str, replaces: bool) -> bool {
+    let of_sink = |delivery: &&fan_in::Delivery| delivery.sink == sink;
+    let mut deliveries = push.notices.iter().flat_map(|notice| &notice.deliveries).filter(of_sink);
+    deliveries.any(|d| if replaces { d.progress.is_some() } else { d.attempts > 0 })
 }
 
 /// What is kept with a delivery is cut to its limit, whatever the sink said.

@@ -6,6 +6,7 @@ use crate::store::{Guard, Lease, Place, Stored};
 use fan_in::mutant::{self, Mutant};
 use fan_in::{Attempt, Timestamp};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A step of a sink ends within twice its limit; the guard is held for a little longer, and for less than the
 /// lease of the delivery, so that whoever takes the delivery over finds it free.
@@ -74,23 +75,31 @@ impl App {
     ) -> Result<Turn, StoreError> {
         let store = &self.parts.store;
         let before = store.guard(target).await?;
+        let begun = Instant::now();
         let now = store.now();
         let mut guard = before.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
         let place = Place::of(parcel.push);
-        if guard.has_newer(target, place) {
-            return Ok(Turn::Superseded);
+        for other in guard.newer(target, place) {
+            // What was newer may have turned out to be older since.
+            let still = store.push(other).await?;
+            if still.is_none_or(|other| Place::of(&other.push) > place) {
+                return Ok(Turn::Superseded);
+            }
         }
         if let Some(until) = guard.lease.as_ref().and_then(|lease| lease.holds_up(holder, now)) {
             return Ok(Turn::Busy(until.since(now).min(ASK_AGAIN)));
         }
         guard.let_through(target, place);
-        let until = now + self.parts.sink_timeout * HELD_FACTOR;
-        guard.lease = Some(Lease { holder: holder.to_owned(), until, resting: false });
+        let held = self.parts.sink_timeout * HELD_FACTOR;
+        let (holder, until) = (holder.to_owned(), now + held);
+        guard.lease = Some(Lease { holder, until, resting: false });
         if mutant::is(Mutant::GuardNotClaimed) {
             guard.lease = None;
         }
         let stored = store.save_guard(target, before.as_ref(), guard).await?;
-        Ok(Turn::Taken(Box::new(stored)))
+        // A step and its last call need two thirds of it.
+        let in_time = begun.elapsed() < self.parts.sink_timeout;
+        Ok(if in_time { Turn::Taken(Box::new(stored)) } else { Turn::Busy(held) })
     }
 
     /// Between two steps the turn is kept for as long as the next one may take to come, unless the sink does

@@ -37,7 +37,7 @@ pub enum Progress {
         after: Duration,
     },
     /// With the group as it is then, where that was looked at.
-    Done(Option<Value>),
+    Done,
     Failed(ArmError),
 }
 
@@ -172,7 +172,7 @@ impl ContainerGroups {
         let action = "Microsoft.ContainerInstance/containerGroups/read";
         match self.arm.ask(operation, until, action).await? {
             Told::Running { after } => return Ok(Progress::Running { after }),
-            Told::Done => return Ok(Progress::Done(None)),
+            Told::Done => return Ok(Progress::Done),
             Told::Failed(error) => return Ok(Progress::Failed(error)),
             Told::Nothing => *operation = Operation::Resource,
         }
@@ -188,7 +188,7 @@ impl ContainerGroups {
         };
         let group = Group::new(&document);
         Ok(match group.provisioning() {
-            "Succeeded" => Progress::Done(Some(document)),
+            "Succeeded" => Progress::Done,
             "Failed" => Progress::Failed(group.failure()),
             _ => Progress::Running { after: pause(None) },
         })

@@ -1,13 +1,13 @@
 //! The container groups of jobs: one container that runs once.
 
-use super::arm::{Arm, Request, Until};
+use super::arm::{Arm, Until};
 use super::container_groups::ContainerGroups;
 use super::failure::ArmError;
 use super::group::{Group as View, State};
 use crate::config::{self, JobConfig};
 use crate::ports::{Containers, Group, Order, Seen, Trouble, Window};
+use crate::redact::Redactor;
 use async_trait::async_trait;
-use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 
@@ -15,10 +15,6 @@ use std::sync::OnceLock;
 const CONTAINER: &str = "job";
 /// Azure gives no more of a container that has ended.
 const LOG_LINES: u32 = 1_000;
-/// <https://learn.microsoft.com/rest/api/resources/resource-groups/get>
-const RESOURCES_API_VERSION: &str = "2021-04-01";
-/// Shorter values are words like `true`, which are no secrets.
-const SECRET_MIN: usize = 6;
 
 /// Resource Manager is not asked for anything before there is a job.
 #[derive(Debug)]
@@ -26,13 +22,16 @@ pub struct JobGroups {
     azure: config::Azure,
     arm: OnceLock<Arm>,
     definitions: Vec<JobConfig>,
+    redactor: Redactor,
 }
 
 impl JobGroups {
     /// # Errors
     /// When there are definitions, and Resource Manager cannot be reached with these settings, whatever happens.
     pub fn new(azure: &config::Azure, definitions: Vec<JobConfig>) -> anyhow::Result<Self> {
-        let groups = Self { azure: azure.clone(), arm: OnceLock::new(), definitions };
+        let secrets = definitions.iter().flat_map(|definition| &definition.secrets);
+        let redactor = Redactor::of(secrets.map(|secret| secret.expose().to_owned()));
+        let groups = Self { azure: azure.clone(), arm: OnceLock::new(), definitions, redactor };
         if !groups.definitions.is_empty() {
             groups.arm()?;
         }
@@ -56,6 +55,21 @@ impl JobGroups {
         let (subscription, name) = (group.subscription.clone(), group.resource_group.clone());
         Ok(ContainerGroups::new(self.reach()?, subscription, name))
     }
+
+    /// Azure may say back what it was told: the secrets of a definition are taken out.
+    fn trouble(&self, error: ArmError) -> Trouble {
+        let keep = |text: String| self.redactor.keep(&text);
+        match error {
+            ArmError::Transitioning { sentence, after } => {
+                Trouble::Later { error: keep(sentence), after: Some(after) }
+            }
+            ArmError::Later { sentence, after } => Trouble::Later { error: keep(sentence), after },
+            ArmError::Unknown(error) => Trouble::Unknown { error: keep(error) },
+            ArmError::NotFound(error) | ArmError::GiveUp(error) => {
+                Trouble::GiveUp { error: keep(error) }
+            }
+        }
+    }
 }
 
 impl From<Window> for Until {
@@ -64,75 +78,46 @@ impl From<Window> for Until {
     }
 }
 
-fn trouble(error: ArmError) -> Trouble {
-    match error {
-        ArmError::Transitioning { sentence, after } => {
-            Trouble::Later { error: sentence, after: Some(after) }
-        }
-        ArmError::Later { sentence, after } => Trouble::Later { error: sentence, after },
-        ArmError::Unknown(error) => Trouble::Unknown { error },
-        ArmError::NotFound(error) | ArmError::GiveUp(error) => Trouble::GiveUp { error },
-    }
-}
-
-/// Nobody says again what stands in the environment of a container.
-fn without_secrets(trouble: Trouble, definition: &JobConfig) -> Trouble {
-    let clean = |mut error: String| {
-        for (_, value) in &definition.environment {
-            if value.expose().len() >= SECRET_MIN {
-                error = error.replace(value.expose(), "[secret]");
-            }
-        }
-        error
-    };
-    match trouble {
-        Trouble::Later { error, after } => Trouble::Later { error: clean(error), after },
-        Trouble::Unknown { error } => Trouble::Unknown { error: clean(error) },
-        Trouble::GiveUp { error } => Trouble::GiveUp { error: clean(error) },
-    }
-}
-
 #[async_trait]
 impl Containers for JobGroups {
     async fn create(&self, group: &Group, order: Order<'_>, window: Window) -> Result<(), Trouble> {
         let definition = self.definitions.iter().find(|d| d.name == order.definition);
-        let definition = definition.ok_or_else(|| Trouble::GiveUp {
-            error: "no job of this name is defined any more".to_owned(),
+        // Another process may know it, or this one when it is started again.
+        let definition = definition.ok_or_else(|| Trouble::Later {
+            error: "no job of this name is defined here".to_owned(),
+            after: None,
         })?;
-        let until = Until::from(window);
+        let (groups, until) = (self.groups(group)?, Until::from(window));
         let location = match &definition.location {
             Some(location) => location.clone(),
-            None => location_of(&self.reach()?, group, until).await.map_err(trouble)?,
+            None => groups.location(until).await.map_err(|error| self.trouble(error))?,
         };
         let document = document(definition, order, &location);
-        let put = self.groups(group)?.put(&group.name, &document, until).await;
-        put.map(drop).map_err(|error| without_secrets(trouble(error), definition))
+        let put = groups.put(&group.name, &document, until).await;
+        put.map(drop).map_err(|error| self.trouble(error))
     }
 
     async fn look(&self, group: &Group, window: Window) -> Result<Seen, Trouble> {
-        let found = self.groups(group)?.get(&group.name, window.into()).await.map_err(trouble)?;
-        Ok(found.map_or(Seen::Absent, |document| seen(&document)))
+        let found = self.groups(group)?.get(&group.name, window.into()).await;
+        let found = found.map_err(|error| self.trouble(error))?;
+        Ok(match found.map_or(Seen::Absent, |document| seen(&document)) {
+            Seen::Ended { exit_code, error } => {
+                Seen::Ended { exit_code, error: error.map(|text| self.redactor.keep(&text)) }
+            }
+            other => other,
+        })
     }
 
     async fn log(&self, group: &Group, window: Window) -> Result<Option<String>, Trouble> {
         let groups = self.groups(group)?;
-        groups.logs(&group.name, CONTAINER, LOG_LINES, window.into()).await.map_err(trouble)
+        let log = groups.logs(&group.name, CONTAINER, LOG_LINES, window.into()).await;
+        log.map_err(|error| self.trouble(error))
     }
 
     async fn delete(&self, group: &Group, window: Window) -> Result<(), Trouble> {
-        self.groups(group)?.delete(&group.name, window.into()).await.map_err(trouble)
+        let deleted = self.groups(group)?.delete(&group.name, window.into()).await;
+        deleted.map_err(|error| self.trouble(error))
     }
-}
-
-/// Where a resource group is.
-async fn location_of(arm: &Arm, group: &Group, until: Until) -> Result<String, ArmError> {
-    let path =
-        ["subscriptions", group.subscription.as_str(), "resourcegroups", &group.resource_group];
-    let url = arm.url(&path, &[("api-version", RESOURCES_API_VERSION)]);
-    let action = "Microsoft.Resources/subscriptions/resourceGroups/read";
-    let answer = arm.call(Request { method: Method::GET, url, body: None, until, action }).await?;
-    let location = answer.body["location"].as_str().map(str::to_owned);
-    location.ok_or_else(|| ArmError::GiveUp("the resource group tells no location".to_owned()))
 }
 
 /// What Azure is asked to run. Whoever can look at the group learns nothing of the job's id.
@@ -141,7 +126,8 @@ fn document(definition: &JobConfig, order: Order<'_>, location: &str) -> Value {
         "image": order.image,
         "resources": { "requests": { "cpu": definition.cpu, "memoryInGB": definition.memory_gb } },
     });
-    let command: Vec<&String> = definition.command.iter().chain(order.args).collect();
+    let own = definition.command.iter().map(|part| part.expose());
+    let command: Vec<&str> = own.chain(order.args.iter().map(String::as_str)).collect();
     if !command.is_empty() {
         container["command"] = json!(command);
     }
@@ -218,7 +204,7 @@ mod tests {
             subscription: "s".to_owned(),
             resource_group: "rg".to_owned(),
             image: JobImage::Pushed,
-            command: vec!["run".to_owned()],
+            command: vec![Secret::new("run")],
             cpu: 0.5,
             memory_gb: 2.0,
             location: None,
@@ -226,6 +212,7 @@ mod tests {
             identity: Some("/subscriptions/s/id".to_owned()),
             ttl: Duration::from_secs(60),
             allow_args: true,
+            secrets: vec![Secret::new("hunter22")],
         }
     }
 
@@ -321,8 +308,15 @@ mod tests {
 
     #[test]
     fn an_error_says_no_secret() {
-        let error = "KEY=hunter22 is wrong".to_owned();
-        let cleaned = without_secrets(Trouble::GiveUp { error }, &definition());
-        assert_eq!(cleaned, Trouble::GiveUp { error: "KEY=[secret] is wrong".to_owned() });
+        let azure = config::Azure {
+            identity: config::Identity::Managed { client_id: None },
+            subscription_id: None,
+            resource_group: None,
+            resource_manager: None,
+            authority_host: None,
+        };
+        let groups = JobGroups::new(&azure, vec![definition()]).unwrap();
+        let trouble = groups.trouble(ArmError::GiveUp("KEY=hunter22 is wrong".to_owned()));
+        assert_eq!(trouble, Trouble::GiveUp { error: "KEY=[secret] is wrong".to_owned() });
     }
 }

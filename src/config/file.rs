@@ -75,7 +75,7 @@ pub(super) fn read(text: &str, around: &mut Around<'_>, problems: &mut Problems)
     };
     let sinks = tables(&mut table, "sink", problems);
     let jobs = tables(&mut table, "job", problems);
-    Keys { place: PLACE.to_owned(), table, env: around.env, problems }
+    Keys { place: PLACE.to_owned(), table, env: around.env, problems, used: Vec::new() }
         .refuse_rest(&["sink", "job"]);
     if around.names.len() + sinks.len() > SINKS_MAX {
         problems.add(PLACE, format_args!("there are more than {SINKS_MAX} sinks"));
@@ -120,7 +120,7 @@ pub(super) fn keys_of<'a>(
         return None;
     };
     let place = format!("{PLACE}: {}", label(kind, &table, number));
-    Some(Keys { place, table, env, problems })
+    Some(Keys { place, table, env, problems, used: Vec::new() })
 }
 
 /// The parser's sentence is a fixed text, but its own way to show an error prints the line, secrets and all.

@@ -19,7 +19,7 @@ pub struct JobConfig {
     pub resource_group: String,
     pub image: JobImage,
     /// What the container runs instead of the image's own entry point; empty for that one.
-    pub command: Vec<String>,
+    pub command: Vec<Secret>,
     pub cpu: f64,
     pub memory_gb: f64,
     /// None: where its resource group is.
@@ -31,6 +31,8 @@ pub struct JobConfig {
     pub ttl: Duration,
     /// Who starts it may add arguments to the command.
     pub allow_args: bool,
+    /// Texts that must not be said again: what came from the environment, and what goes into the container's.
+    pub secrets: Vec<Secret>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +87,10 @@ pub(super) fn read(tables: Vec<Value>, around: &file::Around<'_>, problems: &mut
     let mut whole = true;
     for (table, number) in tables.into_iter().zip(1..) {
         let keys = file::keys_of("job", table, number, around.env, problems);
-        let Some(mut keys) = keys else { continue };
+        let Some(mut keys) = keys else {
+            whole = false;
+            continue;
+        };
         let Some(job) = read_job(&mut keys, around.place) else {
             whole = false;
             continue;
@@ -102,8 +107,8 @@ fn read_job(keys: &mut Keys<'_>, place: Place<'_>) -> Option<JobConfig> {
     let name = keys.required("name", file::name);
     let where_it_is = place.read(keys);
     let image = image(keys);
-    let command = keys.list("command", |text| Ok(text.to_owned())).unwrap_or_default();
-    if command.len() > ARGS_MAX || command.iter().any(|part| part.len() > ARG_MAX) {
+    let command = keys.list("command", |text| Ok(Secret::new(text))).unwrap_or_default();
+    if command.len() > ARGS_MAX || command.iter().any(|part| part.expose().len() > ARG_MAX) {
         keys.wrong(
             "command",
             format_args!("has more than {ARGS_MAX} parts, or one of more than {ARG_MAX} bytes"),
@@ -118,6 +123,8 @@ fn read_job(keys: &mut Keys<'_>, place: Place<'_>) -> Option<JobConfig> {
     let allow_args = keys.flag("allow_args").unwrap_or_default();
     keys.refuse_rest(KEYS);
     let (subscription, resource_group) = where_it_is?;
+    let filled = keys.used.drain(..).map(Secret::new);
+    let secrets = environment.iter().map(|(_, value)| value.clone()).chain(filled).collect();
     Some(JobConfig {
         name: name?,
         subscription,
@@ -131,6 +138,7 @@ fn read_job(keys: &mut Keys<'_>, place: Place<'_>) -> Option<JobConfig> {
         identity,
         ttl,
         allow_args,
+        secrets,
     })
 }
 

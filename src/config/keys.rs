@@ -14,6 +14,8 @@ pub(super) struct Keys<'a> {
     pub table: Table,
     pub env: &'a BTreeMap<String, String>,
     pub problems: &'a mut Problems,
+    /// Values of the environment that were put in their places.
+    pub used: Vec<String>,
 }
 
 impl Keys<'_> {
@@ -30,7 +32,7 @@ impl Keys<'_> {
             self.wrong(key, "must be a text in quotes");
             return None;
         };
-        let (text, wrongs) = fill(&text, self.env, &mut Vec::new());
+        let (text, wrongs) = fill(&text, self.env, &mut self.used);
         for wrong in &wrongs {
             self.wrong(key, wrong);
         }

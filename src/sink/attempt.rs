@@ -1,7 +1,7 @@
 //! What an answer means for the delivery.
 
 use super::client::{Outcome, Reply};
-use super::redact::Redactor;
+use crate::redact::Redactor;
 use fan_in::Attempt;
 
 /// How a sink judges an answer.

@@ -1,15 +1,18 @@
 //! Starts a container for the pushed image, once for each push, and tells how it ended.
 
 use super::aci::image::Wanted;
-use super::text::clean;
 use crate::config::{self, JobImage, Pin};
-use crate::ports::{JobProgress, Parcel, PushJob, RunsJobs, Sink};
+use crate::ports::{JobProgress, Parcel, PushJob, RunsJobs, Sink, StoreError};
+use crate::redact::clean;
 use async_trait::async_trait;
 use fan_in::{Attempt, NoticeKind};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is left for the next step: there is a job.
 const BEGUN: &str = "begun";
+/// When the store does not answer.
+const ASK_AGAIN: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
 pub struct AciJob {
@@ -55,8 +58,18 @@ impl Sink for AciJob {
         };
         match self.jobs.run(wanted).await {
             Ok(progress) => attempt(progress),
-            Err(error) => Attempt::Refused { error: error.to_string(), retry_after: None },
+            Err(error) => not_asked(&error, parcel),
         }
+    }
+}
+
+/// What has begun is asked after another time, for as long as that takes.
+fn not_asked(error: &StoreError, parcel: Parcel<'_>) -> Attempt {
+    let passes = matches!(error, StoreError::Conflict | StoreError::Unavailable(_));
+    let result = Some(error.to_string());
+    match parcel.claim.progress.clone().filter(|_| passes) {
+        Some(progress) => Attempt::Ongoing { after: ASK_AGAIN, progress: Some(progress), result },
+        None => Attempt::Refused { error: error.to_string(), retry_after: None },
     }
 }
 

@@ -6,7 +6,6 @@ mod attempt;
 pub mod client;
 pub mod job;
 pub mod log;
-mod redact;
 pub mod slack;
 pub mod teams;
 pub mod text;

@@ -2,10 +2,10 @@
 
 use super::attempt::{Judgement, attempt, chat_refusal};
 use super::client::{Client, Reply};
-use super::redact::Redactor;
 use super::text::{clean, facts, headline, sentence_or_repeat};
 use super::{JSON, content_type};
 use crate::ports::{Parcel, Sink};
+use crate::redact::Redactor;
 use crate::secret::SecretUrl;
 use async_trait::async_trait;
 use fan_in::Attempt;

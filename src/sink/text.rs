@@ -3,6 +3,7 @@
 use crate::clock::rfc3339;
 use crate::limits::{ORIGIN_CHARS_MAX, TEXT_CHARS_MAX, cut};
 use crate::ports::Parcel;
+pub use crate::redact::clean;
 use fan_in::time::Spoken;
 use fan_in::{Action, Arrival, Notice, NoticeKind, RegionSet};
 use std::time::Duration;
@@ -146,20 +147,4 @@ pub(super) fn facts(parcel: Parcel<'_>) -> Vec<(&'static str, String)> {
         (was_missing, listed(&notice.missing)),
     ];
     facts.into_iter().filter(|(_, value)| !value.is_empty()).collect()
-}
-
-/// One line without what moves the cursor or the direction of writing: line breaks and tabs become spaces,
-/// other control characters and the bidirectional ones are left out.
-#[must_use]
-pub fn clean(text: &str) -> String {
-    let direction = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars().filter(|c| !direction(*c)) {
-        match c {
-            '\n' | '\t' | '\u{2028}' | '\u{2029}' => out.push(' '),
-            c if c.is_control() => {}
-            c => out.push(c),
-        }
-    }
-    out
 }

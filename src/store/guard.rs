@@ -46,11 +46,15 @@ impl Place {
 }
 
 impl Guard {
-    /// Was a newer push let through to this part of the target, or to all of it?
-    #[must_use]
-    pub fn has_newer(&self, target: &Target, place: Place) -> bool {
-        let newest = self.newest.get(&keys::part(&target.part));
-        newest.is_some_and(|newest| *newest > place) && !mutant::is(Mutant::GuardForgetsOrder)
+    /// Other pushes that were let through, each to this part of the target or to all of it, and that were newer
+    /// at that time. All of it is compared with each of its parts.
+    pub fn newer(&self, target: &Target, place: Place) -> impl Iterator<Item = PushId> {
+        let (whole, part) = (keys::part(""), keys::part(&target.part));
+        let all = part == whole;
+        let compared =
+            self.newest.iter().filter(move |(other, _)| all || **other == part || **other == whole);
+        let newer = compared.filter(move |(_, kept)| kept.push != place.push && **kept > place);
+        newer.map(|(_, kept)| kept.push).filter(|_| !mutant::is(Mutant::GuardForgetsOrder))
     }
 
     /// A push is let through. Its place may have moved since the last time.
@@ -155,13 +159,17 @@ mod tests {
     use super::*;
 
     fn place(first_event: i64) -> Place {
-        let text = "0".repeat(PushId::DIGITS);
+        let text = format!("{:0>44x}", first_event.unsigned_abs() + u64::from(first_event < 0));
         let at = Timestamp::from_millis(first_event);
         Place { first_event: at, first_seen: at, push: PushId::parse(&text).unwrap() }
     }
 
     fn target(part: &str) -> Target {
         Target { id: "group".to_owned(), part: part.to_owned() }
+    }
+
+    fn has_newer(guard: &Guard, part: &str, place: Place) -> bool {
+        guard.newer(&target(part), place).next().is_some()
     }
 
     #[test]
@@ -179,9 +187,26 @@ mod tests {
     fn parts_of_a_target_are_compared_each_with_itself() {
         let mut guard = Guard::default();
         guard.let_through(&target("a"), place(7));
-        assert!(guard.has_newer(&target("a"), place(6)));
-        assert!(!guard.has_newer(&target("a"), place(7)));
-        assert!(!guard.has_newer(&target("b"), place(6)));
+        assert!(has_newer(&guard, "a", place(6)));
+        assert!(!has_newer(&guard, "a", place(8)));
+        assert!(!has_newer(&guard, "b", place(6)));
+    }
+
+    #[test]
+    fn all_of_a_target_is_compared_with_each_of_its_parts() {
+        let mut guard = Guard::default();
+        guard.let_through(&target("a"), place(7));
+        assert!(has_newer(&guard, "", place(6)));
+        guard.let_through(&target(""), place(9));
+        assert!(has_newer(&guard, "b", place(8)) && !has_newer(&guard, "b", place(10)));
+    }
+
+    #[test]
+    fn a_push_whose_events_turn_out_to_be_earlier_is_no_newer_one_of_itself() {
+        let mut guard = Guard::default();
+        guard.let_through(&target("a"), place(7));
+        let earlier = Place { first_event: Timestamp::from_millis(3), ..place(7) };
+        assert!(!has_newer(&guard, "a", earlier));
     }
 
     #[test]
@@ -191,8 +216,6 @@ mod tests {
             guard.let_through(&target(&number.to_string()), place(number));
         }
         assert_eq!(guard.newest.len(), PARTS_MAX);
-        assert!(
-            !guard.has_newer(&target("0"), place(-1)) && guard.has_newer(&target("1"), place(0))
-        );
+        assert!(!has_newer(&guard, "0", place(-1)) && has_newer(&guard, "1", place(0)));
     }
 }

@@ -128,14 +128,20 @@ impl Store {
         Ok(jobs)
     }
 
-    /// Deletes a job and its log, unless there is still work for it. Says whether it is gone.
+    /// Deletes a job and its log, unless there is still work for it or it ended after `cutoff`. Says whether it is
+    /// gone.
     ///
     /// # Errors
     /// As [`Rows::write`](crate::ports::Rows::write).
-    pub async fn purge_job(&self, created: Timestamp, id: JobId) -> Result<bool, StoreError> {
+    pub async fn purge_job(
+        &self,
+        created: Timestamp,
+        id: JobId,
+        cutoff: Timestamp,
+    ) -> Result<bool, StoreError> {
         let mut write = Write::new(self);
         if let Some(Stored { value: job, version }) = self.job(id).await? {
-            if job.due().is_some() {
+            if job.due().is_some() || job.ended.is_some_and(|ended| ended >= cutoff) {
                 return Ok(false);
             }
             write.delete(job_key(id), Some(version));
@@ -180,10 +186,12 @@ mod tests {
         assert_eq!(store.insert_job(&job).await, Err(StoreError::Conflict));
         let due = job.due().unwrap();
         assert_eq!(store.due(None, 10).await.unwrap(), [(due, Work::Job(job.id))]);
-        assert!(!store.purge_job(job.created, job.id).await.unwrap());
+        assert!(!store.purge_job(job.created, job.id, far).await.unwrap());
 
         let stored = store.job(job.id).await.unwrap().unwrap();
-        let done = Job { state: JobState::Succeeded, next_at: None, ..job.clone() };
+        let ended = Timestamp::from_millis(9_000);
+        let done =
+            Job { state: JobState::Succeeded, next_at: None, ended: Some(ended), ..job.clone() };
         let saved = store.save_job(&stored, done, Some("done\n")).await.unwrap();
         assert_eq!(saved.value, store.job(job.id).await.unwrap().unwrap().value);
         assert!(saved.value.has_log);
@@ -195,7 +203,9 @@ mod tests {
         let expired = store.expired_jobs(far, None, 10).await.unwrap();
         assert_eq!(expired, [(job.created, job.id)]);
         assert_eq!(store.expired_jobs(far, Some(expired[0]), 10).await.unwrap(), []);
-        assert!(store.purge_job(job.created, job.id).await.unwrap());
+        let kept = store.purge_job(job.created, job.id, ended).await;
+        assert!(!kept.unwrap(), "it is kept from its end on, however long it ran");
+        assert!(store.purge_job(job.created, job.id, far).await.unwrap());
         assert!(memory.dump().is_empty(), "{:?}", memory.dump());
     }
 

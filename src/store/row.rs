@@ -350,6 +350,9 @@ impl<'a> From<&'a Push> for PushDoc<'a> {
     }
 }
 
+/// Notes of what is under way, of at most 4 KiB each, that a row has room for.
+const PROGRESSES_MAX: usize = 16;
+
 /// Where very many deliveries go wrong, less is kept of how: a row that is too large would be refused.
 fn notice_docs(notices: &[Notice]) -> Vec<NoticeDoc<'_>> {
     let chars_max = match notices.iter().map(|n| n.deliveries.len()).sum() {
@@ -357,12 +360,21 @@ fn notice_docs(notices: &[Notice]) -> Vec<NoticeDoc<'_>> {
         201..=800 => 60,
         _ => 0,
     };
+    // A step that finds no note of where the last one was begins anew.
+    let under_way = notices.iter().flat_map(|n| &n.deliveries).filter(|d| d.progress.is_some());
+    let keep_progress = under_way.count() <= PROGRESSES_MAX;
+    let thin = |text: &mut Option<Text<'_>>| {
+        if let Some(Text(text)) = text.as_mut().filter(|Text(text)| text.len() > chars_max) {
+            *text = Cow::Owned(cut(text, chars_max));
+        }
+    };
     let mut docs: Vec<_> = notices.iter().map(NoticeDoc::from).collect();
-    for delivery in docs.iter_mut().flat_map(|notice| &mut notice.deliveries) {
-        for Text(text) in [&mut delivery.error, &mut delivery.result].into_iter().flatten() {
-            if text.len() > chars_max {
-                *text = Cow::Owned(cut(text, chars_max));
-            }
+    for notice in &mut docs {
+        thin(&mut notice.detail);
+        for delivery in &mut notice.deliveries {
+            thin(&mut delivery.error);
+            thin(&mut delivery.result);
+            delivery.progress = delivery.progress.take().filter(|_| keep_progress);
         }
     }
     docs

@@ -100,6 +100,24 @@ async fn an_older_push_that_is_tried_again_after_a_newer_one_is_superseded_whate
 }
 
 #[tokio::test]
+async fn a_push_whose_first_event_comes_late_does_not_supersede_itself() {
+    let group = Plan::deploying_at("web", "group", "westeurope");
+    let world = World::new(&["westeurope", "northeurope"], &[&group]);
+    let early = world.event("v1", 'a', "northeurope", "1");
+    world.pass(SECOND);
+    group.will(refused());
+    let push = world.arrive_as("v1", 'a', "westeurope", "1").await.push.id;
+    world.app.deliver(push).await.unwrap();
+    // The event that was first arrives last, and moves the push's place back.
+    world.app.record_arrival(&early, None, crate::world::WITHIN).await.unwrap();
+    world.pass(MINUTE);
+    world.pump().await;
+    assert_eq!(group.heard(), ["v1 -", "v1 -"]);
+    assert_eq!(results(&world, push).await[0], ("region_ready", String::new()));
+    assert_eq!(world.markers(), 0);
+}
+
+#[tokio::test]
 async fn a_newer_push_waits_until_the_older_one_has_been_deployed() {
     let group = Plan::deploying_to("web", "group");
     let world = World::new(&ONE, &[&group]);

@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     deploys: bool,
     /// The container group that it deploys to.
     target: Option<&'static str>,
+    /// Of notices about one region, it hears those about this one.
+    region: Option<&'static str>,
     takes: Duration,
     answers: Mutex<VecDeque<Attempt>>,
     heard: Mutex<Vec<String>>,
@@ -36,7 +38,7 @@ impl Plan {
     fn made(name: &'static str, kinds: &[NoticeKind]) -> Self {
         let (answers, heard) = Default::default();
         let (kinds, takes) = (kinds.to_vec(), Duration::ZERO);
-        Self { name, kinds, deploys: false, target: None, takes, answers, heard }
+        Self { name, kinds, deploys: false, target: None, region: None, takes, answers, heard }
     }
 
     pub(crate) fn ready(name: &'static str) -> Arc<Self> {
@@ -58,6 +60,16 @@ impl Plan {
     pub(crate) fn deploying_to(name: &'static str, target: &'static str) -> Arc<Self> {
         let plan = Self::made(name, &[Completed, Recovered]);
         Arc::new(Self { deploys: true, target: Some(target), ..plan })
+    }
+
+    /// One that deploys when the image is in its region.
+    pub(crate) fn deploying_at(
+        name: &'static str,
+        target: &'static str,
+        region: &'static str,
+    ) -> Arc<Self> {
+        let plan = Self::made(name, &[RegionReady]);
+        Arc::new(Self { deploys: true, target: Some(target), region: Some(region), ..plan })
     }
 
     /// One that wants to know what became of deployments.
@@ -175,7 +187,7 @@ fn app(rows: &Slow, regions: &[&str], sinks: &[Arc<Plan>]) -> App {
     let subscriptions = sinks.iter().map(|sink| Subscription {
         sink: sink.name.to_owned(),
         kinds: sink.kinds.clone(),
-        region: None,
+        region: sink.region.map(region),
         actions: Action::ALL.to_vec(),
         repositories: vec![],
         tags: vec![],

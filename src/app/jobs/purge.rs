@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 impl Jobs {
-    /// Deletes jobs that were created longer ago than `retention` and have nothing left to do, for as long as
+    /// Deletes jobs that ended longer ago than `retention` and have nothing left to do, for as long as
     /// `within`, and says how many.
     ///
     /// # Errors
@@ -25,7 +25,7 @@ impl Jobs {
                 if begun.elapsed() > within {
                     return Ok(purged);
                 }
-                match store.purge_job(created, id).await {
+                match store.purge_job(created, id, cutoff).await {
                     Ok(gone) => purged += usize::from(gone),
                     // Somebody wrote it in the meantime: it comes again with the next purge.
                     Err(StoreError::Conflict) => {}

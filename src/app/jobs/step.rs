@@ -91,6 +91,11 @@ impl Jobs {
         match containers.look(&job.group, window).await {
             Ok(Seen::Absent) => {}
             Ok(seen) => return self.seen(job, seen, window).await,
+            // A right to look can be given back, and the group may be there.
+            Err(Trouble::GiveUp { error }) => {
+                let trouble = Trouble::Later { error, after: None };
+                return (self.not_started(job, trouble, now), None);
+            }
             Err(trouble) => return (self.not_started(job, trouble, now), None),
         }
         let order = Order { definition: &job.definition, image: &job.image, args: &job.args };
@@ -129,7 +134,8 @@ impl Jobs {
     async fn seen(&self, job: Job, seen: Seen, window: Window) -> Stepped {
         let now = self.parts.store.now();
         let (exit_code, error) = match seen {
-            Seen::Absent if job.failures + 1 < GONE_AFTER => {
+            Seen::Absent if absences(&job) + 1 < GONE_AFTER => {
+                let job = Job { failures: absences(&job), ..job };
                 return (later(job, GONE.to_owned(), Duration::ZERO, now), None);
             }
             Seen::Absent => {
@@ -210,6 +216,11 @@ impl Jobs {
 }
 
 const GONE: &str = "the container group is gone";
+
+/// How often in a row the group was not there.
+fn absences(job: &Job) -> u32 {
+    if job.error.as_deref() == Some(GONE) { job.failures } else { 0 }
+}
 
 fn reason(trouble: Trouble) -> (String, Duration) {
     match trouble {

@@ -24,7 +24,7 @@ async fn done(groups: &ContainerGroups, operation: &mut Operation) -> Result<usi
     for polls in 1..20 {
         match groups.poll("job-1", operation, soon()).await? {
             Progress::Running { .. } => {}
-            Progress::Done(_) => return Ok(polls),
+            Progress::Done => return Ok(polls),
             Progress::Failed(error) => return Err(error),
         }
     }

@@ -204,7 +204,8 @@ fn a_job_is_read_with_everything_it_may_have() {
     let config = loaded(toml).unwrap();
     let job = &config.jobs[0];
     assert_eq!((job.image.clone(), job.cpu, job.memory_gb), (JobImage::Pushed, 2.0, 3.5));
-    assert_eq!(job.command, ["make", "-j2"]);
+    assert_eq!(job.command.iter().map(Secret::expose).collect::<Vec<_>>(), ["make", "-j2"]);
+    assert_eq!(job.secrets[0].expose(), "hunter2");
     assert_eq!(job.environment[0].1.expose(), "hunter2");
     assert_eq!((job.ttl, job.allow_args), (Duration::from_secs(600), true));
     assert!(!format!("{config:?}").contains("hunter2"));

@@ -15,10 +15,10 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-use super::redact::Redactor;
 use crate::azure::{Arm, ContainerGroups};
 use crate::config::{AciUpdate as Settings, Document, How};
 use crate::ports::{Parcel, Sink, Target};
+use crate::redact::Redactor;
 use async_trait::async_trait;
 use fan_in::{Attempt, Image};
 use image::Wanted;

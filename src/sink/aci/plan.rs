@@ -39,6 +39,8 @@ pub(super) enum Plan {
     Underway,
     /// Azure is at something else.
     Wait(String),
+    /// The push is of an image that the group does not run.
+    Elsewhere(String),
     Hopeless(String),
 }
 
@@ -48,15 +50,15 @@ pub(super) fn plan(source: Source<'_>, wanted: &Wanted, shown: Option<&Value>) -
         (Source::Template { template, hash, create }, shown) => {
             from_template(template, hash, create, wanted, shown)
         }
-        (Source::Patch { .. }, None) => {
-            Err("the container group does not exist; make it, or use a template with create = true"
-                .to_owned())
-        }
+        (Source::Patch { .. }, None) => Err(Plan::Hopeless(
+            "the container group does not exist; make it, or use a template with create = true"
+                .to_owned(),
+        )),
         (Source::Patch { overlay }, Some(shown)) => patched(overlay, wanted, shown),
     };
     let (document, same) = match made {
         Ok(made) => made,
-        Err(sentence) => return Plan::Hopeless(sentence),
+        Err(plan) => return plan,
     };
     let Some(shown) = shown else { return checked(source, document) };
     let group = Group::new(shown);
@@ -73,8 +75,8 @@ pub(super) fn plan(source: Source<'_>, wanted: &Wanted, shown: Option<&Value>) -
     }
 }
 
-/// The document, and whether the group is that already.
-type Made = Result<(Value, bool), String>;
+/// The document, and whether the group is that already; or what there is to do without one.
+type Made = Result<(Value, bool), Plan>;
 
 fn from_template(
     template: &Value,
@@ -84,7 +86,9 @@ fn from_template(
     shown: Option<&Value>,
 ) -> Made {
     if shown.is_none() && !create {
-        return Err("the container group does not exist; make it, or set create = true".to_owned());
+        return Err(Plan::Hopeless(
+            "the container group does not exist; make it, or set create = true".to_owned(),
+        ));
     }
     let mut document = filled(template, super::PLACEHOLDER, &wanted.image());
     let mut tags = shown.map(|shown| shown["tags"].clone()).unwrap_or_default();
@@ -114,11 +118,11 @@ fn patched(overlay: Option<&Value>, wanted: &Wanted, shown: &Value) -> Made {
     let is_wanted = |image: &str| Reference::parse(image).is_some_and(|image| image.is_of(wanted));
     if !images(shown).any(|(_, image)| is_wanted(image)) {
         let runs: Vec<_> = images(shown).map(|(name, image)| format!("{name} ({image})")).collect();
-        return Err(format!(
-            "no container of the group runs {}; it has {}",
+        return Err(Plan::Elsewhere(format!(
+            "nothing to change: no container of the group runs {}; it has {}",
             wanted.name(),
             runs.join(", ")
-        ));
+        )));
     }
     let mut document = writable(shown);
     if let Some(overlay) = overlay {

@@ -100,6 +100,9 @@ impl<'a> Step<'a> {
             Plan::Wait(error) => {
                 Next::Over(Attempt::Refused { error, retry_after: Some(TRANSITION_PAUSE) })
             }
+            Plan::Elsewhere(result) => {
+                Next::Over(Attempt::Accepted { result: Some(result), tells: None })
+            }
             Plan::Underway => self.updating(Operation::Resource, OPERATION_PAUSE, None),
             Plan::Nothing => self.nothing(),
             Plan::Put(document) => self.put(&document, ip).await,
@@ -109,7 +112,7 @@ impl<'a> Step<'a> {
     /// Somebody may have made this very update and not come back to tell: then the containers are still to be
     /// looked at.
     fn nothing(&self) -> Next {
-        if self.parcel.claim.repeat || self.parcel.claim.attempt > 1 {
+        if self.parcel.claim.repeat {
             return Next::At(self.watching(None));
         }
         Next::Over(Attempt::Accepted {
@@ -151,7 +154,7 @@ impl<'a> Step<'a> {
     async fn follow(&self, mut operation: Operation, since: Timestamp, ip: Option<String>) -> Next {
         let told = self.sink.groups.poll(self.group(), &mut operation, self.reading()).await;
         match told {
-            Ok(Told::Done(_)) => Next::At(self.watching(ip)),
+            Ok(Told::Done) => Next::At(self.watching(ip)),
             Ok(Told::Failed(error)) | Err(error) => failed(error),
             Ok(Told::Running { after }) => {
                 let lasted = self.now().since(since);

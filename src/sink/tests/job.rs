@@ -44,6 +44,7 @@ pub(super) fn settings(image: JobImage) -> config::AciJob {
         identity: None,
         ttl: Duration::from_secs(60),
         allow_args: false,
+        secrets: Vec::new(),
     };
     let allowed = Allowed {
         registries: vec![Registry::parse("myregistry.azurecr.io").unwrap()],

@@ -6,10 +6,10 @@ pub mod signature;
 
 use super::attempt::{Judgement, attempt};
 use super::client::{Client, Reply};
-use super::redact::Redactor;
 use super::{JSON, content_type};
 use crate::config::{Format, is_own_header};
 use crate::ports::{Parcel, Sink};
+use crate::redact::Redactor;
 use crate::secret::{Secret, SecretUrl};
 use async_trait::async_trait;
 use fan_in::Attempt;

@@ -88,8 +88,9 @@ fn an_update_that_is_under_way_is_ours_or_somebody_elses() {
 
 #[test]
 fn a_patch_says_why_it_cannot_be() {
-    let none = hopeless(patch(&shown("r.azurecr.io/other:v0")));
-    let expected = "no container of the group runs r.azurecr.io/shop/web; \
+    let elsewhere = patch(&shown("r.azurecr.io/other:v0"));
+    let Plan::Elsewhere(none) = elsewhere else { panic!("{elsewhere:?}") };
+    let expected = "nothing to change: no container of the group runs r.azurecr.io/shop/web; \
                     it has web (r.azurecr.io/other:v0), side (mcr.microsoft.com/side:1)";
     assert_eq!(none, expected);
     let source = Source::Patch { overlay: None };

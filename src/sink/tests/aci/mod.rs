@@ -109,6 +109,7 @@ impl Stage {
                 attempt => {
                     self.story.claim.progress = None;
                     self.story.claim.attempt += 1;
+                    self.story.claim.repeat |= matches!(attempt, Attempt::Unknown { .. });
                     return attempt;
                 }
             }

@@ -1,7 +1,6 @@
-//! What a sink says is kept with the delivery and shown on the status page, and it may say back what it
-//! was told: the secrets in the URL and in the headers.
+//! What a sink or Azure says is kept and shown on the status page, and it may say back what it was told: the
+//! secrets in a URL, in headers, in a container's environment.
 
-use super::text::clean;
 use crate::limits::{TEXT_CHARS_MAX, cut};
 use crate::secret::{Secret, SecretUrl};
 use base64::Engine;
@@ -14,7 +13,7 @@ const URL: &str = "[url]";
 
 /// Texts that are taken out of whatever is kept.
 #[derive(Clone)]
-pub(super) struct Redactor {
+pub(crate) struct Redactor {
     /// The longest first, since a short one may be part of it.
     secrets: Vec<Secret>,
 }
@@ -26,7 +25,7 @@ impl std::fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    pub(super) fn new<'a>(url: &SecretUrl, others: impl IntoIterator<Item = &'a Secret>) -> Self {
+    pub(crate) fn new<'a>(url: &SecretUrl, others: impl IntoIterator<Item = &'a Secret>) -> Self {
         /// Shorter parts of a URL are words like `api` and versions.
         const PART_MIN: usize = 6;
         let url = url.expose();
@@ -53,16 +52,21 @@ impl Redactor {
 
     /// For a sink without an address of its own: takes out these texts, but for those that are too short to be
     /// secrets.
-    pub(super) fn of(secrets: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn of(secrets: impl IntoIterator<Item = String>) -> Self {
+        // What is said back comes as one line, so a text of several lines is known by that, too.
+        let known = |text: String| {
+            let words: Vec<_> = text.split_whitespace().collect();
+            [words.join(" "), clean(&text), text]
+        };
         let mut parts: Vec<_> =
-            secrets.into_iter().filter(|text| text.len() >= WHOLE_MIN).collect();
+            secrets.into_iter().flat_map(known).filter(|text| text.len() >= WHOLE_MIN).collect();
         parts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         parts.dedup();
         Self { secrets: parts.into_iter().map(Secret::new).collect() }
     }
 
     /// A text as it may be kept: one line, short, without secrets and URLs.
-    pub(super) fn keep(&self, text: &str) -> String {
+    pub(crate) fn keep(&self, text: &str) -> String {
         let mut text = clean(text);
         for secret in &self.secrets {
             if text.contains(secret.expose()) {
@@ -71,6 +75,22 @@ impl Redactor {
         }
         cut(without_urls(&text).trim(), TEXT_CHARS_MAX)
     }
+}
+
+/// One line without what moves the cursor or the direction of writing: line breaks and tabs become spaces,
+/// other control characters and the bidirectional ones are left out.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    let direction = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars().filter(|c| !direction(*c)) {
+        match c {
+            '\n' | '\t' | '\u{2028}' | '\u{2029}' => out.push(' '),
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// Percent-decoded; a query's `+` stays what it is.
@@ -151,6 +171,13 @@ mod tests {
         let user = redactor("https://deploy:p%40ssword@scm.example/", &[]);
         assert_eq!(user.keep("p%40ssword or p@ssword"), "[secret] or [secret]");
         assert_eq!(user.keep("Basic ZGVwbG95OnBAc3N3b3Jk"), "Basic [secret]");
+    }
+
+    #[test]
+    fn a_secret_of_several_lines_is_found_in_one() {
+        let key = Redactor::of(["-----BEGIN-----\n  abc\r\nxyz\n".to_owned()]);
+        assert_eq!(key.keep("bad: -----BEGIN----- abc xyz!"), "bad: [secret]!");
+        assert_eq!(key.keep("bad: -----BEGIN-----\n  abc\r\nxyz\n!"), "bad: [secret]!");
     }
 
     #[test]
