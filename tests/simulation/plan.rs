@@ -181,7 +181,9 @@ impl Plan {
         let registry_skew = [0, 0, 0, -600_000, 200_000, 600_000][rng.usize(..6)];
         for real in 0..self.pushes.len() {
             let start = self.pushes[real].start;
-            let spread = [1, 2_000, self.timeout / 3][rng.usize(..3)];
+            // Those that are to meet at a target are everywhere at the same time.
+            let most = if self.sinks.contains(&GROUP) { 1 } else { self.timeout / 3 };
+            let spread = [1, 2_000, most][rng.usize(..3)];
             if content(self.pushes[real].digest).hub {
                 self.draw_hub_report(rng, real, spread);
                 continue;

@@ -2,7 +2,7 @@
 
 use crate::coverage::Hit;
 use crate::letters::request;
-use crate::plan::{Home, Letter, Plan, Report};
+use crate::plan::{GROUP, Home, Letter, Plan, Report};
 use crate::world::{Ack, Group, Sim};
 use acr_fanin::answer::{Answer, Body};
 use acr_fanin::api::notify::Heard;
@@ -152,8 +152,15 @@ impl Sim {
         if word == "duplicate" && status != "waiting" {
             state.hit(Hit::R16DuplicateAfterDecision);
         }
-        // A region that was removed is no longer waited for from the first tick of the new process on.
-        let removed = word == "duplicate" && state.plan.change.is_some();
+        // A region that was removed is no longer waited for from the first tick of the new process on. Until then
+        // what comes of a region that is there already decides nothing, be it a copy or in another one's place.
+        let plan = &state.plan;
+        let same = |ack: &Ack| {
+            let (this, other) = (&plan.reports[at], &plan.reports[ack.report]);
+            this.digest == other.digest && this.region == other.region
+        };
+        let again = word == "duplicate" || state.truth.acks.iter().any(same);
+        let removed = again && plan.change.is_some();
         if !queued && status == "waiting" && missing == Some(0) && !removed {
             state.violated("I5: nothing is missing and nothing decided".to_owned());
         }
@@ -192,8 +199,9 @@ impl Sim {
     async fn carry(&self, message: &str, is_bell: bool) {
         let odds = self.plan().weather.queue;
         loop {
-            // Often another message is fetched together with this one.
-            let at_once = self.state().chance(30);
+            // Often another message is fetched together with this one; then two may meet at a target.
+            let often = if self.plan().sinks.contains(&GROUP) { 80 } else { 30 };
+            let at_once = self.state().chance(often);
             tokio::time::sleep(self.millis_below(if at_once { 10 } else { 1_000 })).await;
             if is_bell && self.state().strikes(odds / 3, Hit::Poison) {
                 self.state().hit(Hit::R14PoisonedBell);
