@@ -69,11 +69,16 @@ pub(crate) fn stored_reports(sim: &Sim, rows: &Rows) -> Option<Vec<Report>> {
         }
         // Opened when it would have been without faults, so that its deadline is the same one.
         let first = stored[begin..].iter().map(|r| r.at).min().unwrap_or(0).cast_signed();
-        if push.first_seen.as_millis().abs_diff(EPOCH + first) > 3_000 {
+        if opened(&plan, push).abs_diff(EPOCH + first) > 3_000 {
             return None;
         }
     }
-    superseding_is_clear(rows).then_some(stored)
+    superseding_is_clear(&plan, rows).then_some(stored)
+}
+
+/// When its first report was recorded, which may have travelled by queue after it was received.
+fn opened(plan: &Plan, push: &Push) -> i64 {
+    push.deadline.as_millis() - plan.timeout.cast_signed()
 }
 
 /// The registry's clock is so far ahead that its times are not believed: then the order in which reports are
@@ -89,7 +94,7 @@ fn rivals<'a>(rows: &'a Rows, push: &'a Push) -> impl Iterator<Item = &'a Push> 
 
 /// Every other push of the tag is clearly older or newer, and opened well before or well after each one's
 /// deadline.
-fn superseding_is_clear(rows: &Rows) -> bool {
+fn superseding_is_clear(plan: &Plan, rows: &Rows) -> bool {
     let late_timer = 120_000;
     let close = rows.pushes.iter().any(|a| {
         let near = |b: &&Push| a.order().first_event.distance(b.order().first_event) < ORDERED;
@@ -99,7 +104,7 @@ fn superseding_is_clear(rows: &Rows) -> bool {
         let deadline = push.deadline.as_millis();
         push.status == Status::Completed
             || rivals(rows, push).all(|other| {
-                let opened = other.first_seen.as_millis();
+                let opened = opened(plan, other);
                 opened < deadline - 2 * MARGIN || opened > deadline + late_timer
             })
     }) && !close
