@@ -112,7 +112,7 @@ fn filled(keys: &mut Keys<'_>, key: &str, mut value: Value) -> Option<Document> 
     filling.fill(&mut value);
     let Filling { used, wrongs, .. } = filling;
     for wrong in &wrongs {
-        keys.wrong(key, format_args!("a text of the document {wrong}"));
+        keys.wrong(key, wrong);
     }
     wrongs.is_empty().then(|| Document::new(value, used.into_iter().map(Secret::new).collect()))
 }

@@ -183,7 +183,7 @@ fn the_samples_are_without_problems() {
     }
     let config =
         load_with_file(&env, include_str!("../../../fanin.sample.toml"), None, None).unwrap();
-    assert_eq!((config.sinks.len(), config.jobs.len()), (7, 1));
+    assert_eq!((config.sinks.len(), config.jobs.len()), (7, 2));
     assert!(
         config
             .sinks
