@@ -255,12 +255,12 @@ impl App {
     }
 }
 
-/// Is a delivery to this sink under way? One that replaces something has then left a note of where it is; one that
-/// replaces nothing may have begun with its first attempt, whatever is known of that.
+/// Is a delivery to this sink under way? One that replaces something has then left a note of where it is, and has
+/// none when it begins anew.
 fn has_begun(push: &fan_in::Push, sink: &str, replaces: bool) -> bool {
     let of_sink = |delivery: &&fan_in::Delivery| delivery.sink == sink;
     let mut deliveries = push.notices.iter().flat_map(|notice| &notice.deliveries).filter(of_sink);
-    deliveries.any(|d| if replaces { d.progress.is_some() } else { d.attempts > 0 })
+    deliveries.any(|d| if replaces { d.progress.is_some() } else { d.steps > 0 })
 }
 
 /// What is kept with a delivery is cut to its limit, whatever the sink said.
