@@ -233,12 +233,9 @@ impl Wire {
         })
     }
 
-    /// Had the sink been told of anything when the process died?
-    pub(crate) fn died_after_sending(&self, sink: &str) -> bool {
-        self.with(|inner| {
-            let told = |seen: &Seen| seen.target == sink && seen.forwarded;
-            inner.died_at.is_some_and(|died_at| inner.seen[..died_at].iter().any(told))
-        })
+    /// Was the process killed at one of its requests?
+    pub(crate) fn has_died(&self) -> bool {
+        self.with(|inner| inner.died_at.is_some())
     }
 
     fn admit(&self, target: &'static str, life: usize, request: &Message) -> (usize, Verdict) {
