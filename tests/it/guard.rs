@@ -100,6 +100,25 @@ async fn an_older_push_that_is_tried_again_after_a_newer_one_is_superseded_whate
 }
 
 #[tokio::test]
+async fn what_is_under_way_goes_on_to_its_end_although_a_newer_push_of_the_tag_is_everywhere() {
+    let (group, slack) = (Plan::deploying_to("web", "group"), Plan::reporter("slack"));
+    let world = World::new(&ONE, &[&group, &slack]);
+    let older = pushed(&world, "v1", 'a').await;
+    group.will(ongoing("one"));
+    world.app.deliver(older).await.unwrap();
+    let newer = pushed(&world, "v1", 'b').await;
+    world.pass(10 * SECOND);
+    group.will(deployed("1 container runs"));
+    world.app.deliver(older).await.unwrap();
+    assert_eq!(results(&world, older).await[0], ("completed", "1 container runs".to_owned()));
+    group.will(deployed("1 container runs"));
+    world.app.deliver(newer).await.unwrap();
+    assert_eq!(group.heard(), ["v1 -", "v1 one", "v1 -"]);
+    assert_eq!(slack.heard().len(), 2, "both were deployed, one after the other");
+    assert_eq!(world.markers(), 0);
+}
+
+#[tokio::test]
 async fn a_push_whose_first_event_comes_late_does_not_supersede_itself() {
     let group = Plan::deploying_at("web", "group", "westeurope");
     let world = World::new(&["westeurope", "northeurope"], &[&group]);
