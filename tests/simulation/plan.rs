@@ -146,8 +146,8 @@ impl Plan {
     }
 
     fn draw_pushes(&mut self, rng: &mut Rng) {
-        let digests = match rng.u32(..24) {
-            0..=6 => "a",
+        let digests = match rng.u32(..26) {
+            24.. | 0..=6 => "a",
             7..=9 => "ab",
             10..=13 => "aa",
             14 => "aba",
@@ -332,7 +332,7 @@ impl Plan {
             slow: up_to(rng, 150),
             crash: up_to(rng, 90),
             sink: up_to(rng, 60),
-            queue: up_to(rng, 20),
+            queue: up_to(rng, 14),
         };
         let last = self.reports.iter().map(|r| r.at).max().unwrap_or(0);
         if chance(rng, 15) && rough > 0 {
@@ -397,6 +397,8 @@ impl Plan {
             outages: Vec::new(),
             skew: vec![0; self.instances],
             hits: Vec::new(),
+            // How a push ends does not depend on who hears of it.
+            sinks: Vec::new(),
             ..self.clone()
         }
     }

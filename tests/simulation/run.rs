@@ -107,7 +107,7 @@ async fn direct(sim: Sim, drained: Arc<std::sync::atomic::AtomicBool>) {
     sim.state().note(|| format!("{:>7} the faults stop", sim.elapsed()));
     let end = sim.elapsed() + DRAINED_WITHIN;
     while sim.elapsed() < end {
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
         if sim.state().is_quiet() && sim.state().truth.markers.is_empty() {
             drained.store(true, std::sync::atomic::Ordering::Relaxed);
             return;

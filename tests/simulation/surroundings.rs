@@ -233,7 +233,7 @@ impl Sim {
     /// The timer, which is late at times and comes twice at times. A tick with nothing to do is often left out:
     /// it would do nothing.
     pub(crate) async fn timer(self) {
-        let every = if self.plan().home == Home::Standalone { 3_000 } else { 15_000 };
+        let every = if self.plan().home == Home::Standalone { 5_000 } else { 15_000 };
         loop {
             let (pause, doubled) = {
                 let mut state = self.state();

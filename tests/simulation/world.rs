@@ -176,7 +176,7 @@ impl Sim {
             truth: Truth::default(),
             group: crate::group::Group::default(),
             trace: trace.then(Vec::new),
-            close: seed.is_multiple_of(4) || plan.hits.contains(&Hit::RepushWaiting),
+            close: seed.is_multiple_of(16) || plan.hits.contains(&Hit::RepushWaiting),
             faulty: plan.weather.crash + plan.weather.error_before + plan.weather.sink > 0,
             instances: Vec::new(),
             jobs: BTreeMap::new(),
