@@ -6,6 +6,7 @@ use crate::registry::{REGIONS, Registry};
 use crate::world::World;
 use crate::{progress, setting};
 use futures_util::future::join_all;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 const SENDERS: usize = 4;
@@ -14,6 +15,7 @@ const CARRIERS: usize = 3;
 /// In seconds.
 const PAST_DEADLINES: i64 = 700;
 const TICKS: Duration = Duration::from_millis(50);
+static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// Until the process is dead. Half of the senders try once only.
 async fn send(home: &impl Home, registry: &Registry) {
@@ -43,7 +45,7 @@ async fn kill_again_and_again<H: Home>(home: &H, name: &str, kills: usize) {
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..H::LIFE_MS))).await;
             home.wire().kill();
         };
-        futures_util::join!(load, home.tend(TICKS, CARRIERS), death);
+        futures_util::join!(load, home.tend(TICKS, CARRIERS, &NEVER), death);
     }
     home.pass(PAST_DEADLINES);
     home.settle().await;

@@ -47,8 +47,9 @@ impl Ledger {
         entries.map(ack).collect()
     }
 
-    /// Reads every push; says how many there are of each status.
-    pub(crate) async fn check(mut self, home: &impl Home) -> BTreeMap<String, usize> {
+    /// Holds every push that is kept against what was acknowledged and told, and forgets that; says how many there
+    /// are of each status.
+    pub(crate) async fn check(&mut self, home: &impl Home) -> BTreeMap<String, usize> {
         let (mut seen, mut after) = (BTreeMap::new(), None::<String>);
         let mut notices = BTreeMap::<u64, Vec<&str>>::new();
         for (key, kind) in home.slack().notices().into_keys() {

@@ -180,9 +180,12 @@ impl Wire {
         self.with(kill);
     }
 
-    /// Memory in KiB that the process holds at present.
-    pub(crate) fn resident_kib(&self) -> Option<u64> {
-        self.with(|inner| inner.process.as_ref().and_then(Process::resident_kib))
+    /// Memory in KiB that the process holds at present, and the most that it has held.
+    pub(crate) fn memory_kib(&self) -> Option<(u64, u64)> {
+        self.with(|inner| {
+            let process = inner.process.as_ref()?;
+            Some((process.resident_kib()?, process.peak_kib()?))
+        })
     }
 
     /// Has it ended by itself?

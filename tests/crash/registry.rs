@@ -48,9 +48,13 @@ impl Registry {
         self.waiting.lock().unwrap().push(webhook);
     }
 
-    /// Nothing is pushed any more.
+    /// Nothing is pushed any more, until it is opened again.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn open(&self) {
+        self.closed.store(false, Ordering::Relaxed);
     }
 
     pub(crate) fn pushed(&self) -> u64 {

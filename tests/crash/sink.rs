@@ -31,6 +31,10 @@ impl Sink {
         self.got.lock().unwrap().clone()
     }
 
+    pub(crate) fn forget(&self) {
+        self.got.lock().unwrap().clear();
+    }
+
     /// The notices, each with the processes that sent it.
     pub(crate) fn notices(&self) -> BTreeMap<(String, &'static str), Vec<usize>> {
         let mut notices = BTreeMap::<_, Vec<usize>>::new();

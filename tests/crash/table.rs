@@ -1,10 +1,14 @@
 //! What stands in the table, read past the product.
 
 use azure_data_tables::{
-    ConnectionString, Entity, Filter, QueryOptions, TableClient, TableClientOptions, http_client,
+    ConnectionString, Entity, ErrorKind, Filter, Page, QueryOptions, TableClient,
+    TableClientOptions, http_client,
 };
 use serde_json::{Map, Value};
 use std::time::Duration;
+
+/// Of one page.
+const TRIES: u32 = 5;
 
 /// A due marker: when there is work, in milliseconds, and for which push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,10 +45,21 @@ impl Table {
         format!("{:?}", self.entities(QueryOptions::default()).await)
     }
 
+    /// Azurite may close a connection at the moment when it is used again, and be busy; to read once more does no harm.
+    async fn page(&self, query: &QueryOptions) -> Page<Map<String, Value>> {
+        for _ in 1..TRIES {
+            match self.0.query(query).await {
+                Err(error) if error.kind() == ErrorKind::Unavailable => {}
+                page => return page.unwrap(),
+            }
+        }
+        self.0.query(query).await.unwrap()
+    }
+
     async fn entities(&self, mut query: QueryOptions) -> Vec<Entity<Map<String, Value>>> {
         let mut entities = Vec::new();
         loop {
-            let page = self.0.query(&query).await.unwrap();
+            let page = self.page(&query).await;
             entities.extend(page.items);
             query.continuation = page.next;
             if query.continuation.is_none() {

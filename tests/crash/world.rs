@@ -287,6 +287,22 @@ impl World {
         panic!("work does not end: {:?}\n{}", self.table.markers().await, self.logs.last());
     }
 
+    /// Moves the clock past the retention, which is a day, and ticks until the product has purged everything: a tick
+    /// purges some of it, and one that fails is followed by the next.
+    pub(crate) async fn forget(&self) {
+        const ROUNDS: u32 = 2_000;
+        self.wire.advance(2 * 86_400);
+        for _ in 0..ROUNDS {
+            if self.table.keys().await.is_empty() {
+                return;
+            }
+            if self.tick().await.is_ok() {
+                self.pump(false).await.unwrap_or_default();
+            }
+        }
+        panic!("not purged: {:?}\n{}", self.table.keys().await, self.logs.last());
+    }
+
     /// Everything that can be seen from outside.
     pub(crate) async fn observe(&self) -> Observed {
         self.wire.look("the table", self.table.text().await.as_bytes());
