@@ -135,7 +135,9 @@ impl App {
             superseded.clear();
         }
         let may_have_begun = |name: &String| {
-            self.sink(name).is_some_and(|(_, sink)| sink.follows()) && is_unsure(&stored.push, name)
+            !mutant::is(Mutant::JobForgotten)
+                && self.sink(name).is_some_and(|(_, sink)| sink.follows())
+                && is_unsure(&stored.push, name)
         };
         let outdated: Vec<String> =
             superseded.extract_if(.., |name| may_have_begun(name)).collect();
