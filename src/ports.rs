@@ -106,6 +106,8 @@ pub struct Parcel<'a> {
     pub notice: &'a Notice,
     pub claim: &'a Claim,
     pub now: Timestamp,
+    /// A newer push of its tag is everywhere: nothing begins any more. Only a sink that follows gets such a parcel.
+    pub outdated: bool,
 }
 
 impl Parcel<'_> {
@@ -140,6 +142,12 @@ pub trait Sink: Send + Sync + fmt::Debug {
 
     /// Does it act on the image, so that it must not hear of a push once a newer one of its tag is everywhere?
     fn deploys(&self) -> bool {
+        false
+    }
+
+    /// Can it say whether it has begun, when nobody has heard how an attempt ended? Then it is asked, and what has
+    /// begun goes on although a newer push is everywhere.
+    fn follows(&self) -> bool {
         false
     }
 

@@ -25,7 +25,7 @@ pub fn slack_render(bytes: &[u8]) {
         let claim =
             Claim { notice: 0, sink: "slack".to_owned(), attempt: 2, repeat: true, progress: None };
         let now = Timestamp::from_millis(0);
-        let parcel = Parcel { push: &push, notice: &notice, claim: &claim, now };
+        let parcel = Parcel { push: &push, notice: &notice, claim: &claim, now, outdated: false };
         check_slack(&slack_message(parcel).to_string());
         check_teams(&teams_message(parcel).to_string());
     }

@@ -23,6 +23,8 @@ const ROUNDS_MAX: usize = 3;
 struct Claimed {
     stored: StoredPush,
     claims: Vec<Claim>,
+    /// Sinks that are only asked what they have begun: a newer push of the tag is everywhere.
+    outdated: Vec<String>,
     /// A place among the calls of each sink, given back when its attempt is over.
     slots: BTreeMap<String, OwnedSemaphorePermit>,
 }
@@ -52,13 +54,14 @@ impl App {
 
     /// Says whether there is something to deliver afterwards that nobody has been told of.
     async fn deliver_what_is_due(&self, id: PushId) -> Result<bool, StoreError> {
-        let Some(Claimed { stored, claims, mut slots }) = self.claim(id).await? else {
+        let Some(Claimed { stored, claims, outdated, mut slots }) = self.claim(id).await? else {
             return Ok(false);
         };
         let at = stored.push.clone();
         let calls = claims.into_iter().map(|claim| {
             let slot = slots.remove(&claim.sink);
-            self.attempt(&at, claim, slot)
+            let outdated = outdated.contains(&claim.sink);
+            self.attempt(&at, claim, outdated, slot)
         });
         let mut calls: FuturesUnordered<_> = calls.collect();
         let notices = stored.push.notices.len();
@@ -131,12 +134,19 @@ impl App {
         {
             superseded.clear();
         }
+        let may_have_begun = |name: &String| {
+            !mutant::is(Mutant::JobForgotten)
+                && self.sink(name).is_some_and(|(_, sink)| sink.follows())
+                && is_unsure(&stored.push, name)
+        };
+        let outdated: Vec<String> =
+            superseded.extract_if(.., |name| may_have_begun(name)).collect();
         let (slots, busy) = self.slots(due.iter().filter(|name| !superseded.contains(name))).await;
         let mut push = stored.push.clone();
         let claims = push.claim(store.now(), self.lease(), &superseded, &busy);
         let stored = store.save(stored, push).await?;
         drop(lock);
-        Ok(Some(Claimed { stored, claims, slots }))
+        Ok(Some(Claimed { stored, claims, outdated, slots }))
     }
 
     fn sink(&self, name: &str) -> Option<(usize, &Arc<dyn Sink>)> {
@@ -166,6 +176,7 @@ impl App {
         &self,
         push: &fan_in::Push,
         claim: Claim,
+        outdated: bool,
         slot: Option<OwnedSemaphorePermit>,
     ) -> Ended {
         let Some(notice) = push.notices.get(claim.notice) else {
@@ -179,7 +190,8 @@ impl App {
                 },
             );
         };
-        let parcel = Parcel { push, notice, claim: &claim, now: self.parts.store.now() };
+        let now = self.parts.store.now();
+        let parcel = Parcel { push, notice, claim: &claim, now, outdated };
         let attempt = match sink.target(&push.image) {
             Some(target) => self.deploy(sink.as_ref(), &target, parcel).await,
             None => self.call(sink.as_ref(), parcel).await,
@@ -261,6 +273,13 @@ fn has_begun(push: &fan_in::Push, sink: &str, replaces: bool) -> bool {
     let of_sink = |delivery: &&fan_in::Delivery| delivery.sink == sink;
     let mut deliveries = push.notices.iter().flat_map(|notice| &notice.deliveries).filter(of_sink);
     deliveries.any(|d| if replaces { d.progress.is_some() } else { d.steps > 0 })
+}
+
+/// Does nobody know how an attempt at a delivery to this sink has ended?
+fn is_unsure(push: &fan_in::Push, sink: &str) -> bool {
+    let of_sink = |delivery: &&fan_in::Delivery| delivery.sink == sink;
+    let mut deliveries = push.notices.iter().flat_map(|notice| &notice.deliveries).filter(of_sink);
+    deliveries.any(|d| d.unsure || matches!(d.state, fan_in::State::Sending { .. }))
 }
 
 /// What is kept with a delivery is cut to its limit, whatever the sink said.

@@ -38,6 +38,10 @@ impl Sink for AciJob {
         true
     }
 
+    fn follows(&self) -> bool {
+        true
+    }
+
     async fn deliver(&self, parcel: Parcel<'_>) -> Attempt {
         let config::AciJob { job, allowed } = &self.settings;
         let pushed = match Wanted::of(parcel.push, Pin::Digest, allowed) {
@@ -54,9 +58,12 @@ impl Sink for AciJob {
             subscription: &job.subscription,
             resource_group: &job.resource_group,
             image,
-            begun: parcel.claim.progress.is_some(),
+            begun: parcel.claim.progress.is_some() || parcel.outdated,
         };
         match self.jobs.run(wanted).await {
+            Ok(JobProgress::Gone) if parcel.outdated => {
+                Attempt::Accepted { result: Some("superseded".to_owned()), tells: None }
+            }
             Ok(progress) => attempt(progress),
             Err(error) => not_asked(&error, parcel),
         }
@@ -69,6 +76,8 @@ fn not_asked(error: &StoreError, parcel: Parcel<'_>) -> Attempt {
     let result = Some(error.to_string());
     match parcel.claim.progress.clone().filter(|_| passes) {
         Some(progress) => Attempt::Ongoing { after: ASK_AGAIN, progress: Some(progress), result },
+        // It may be kept, and only its answer lost.
+        None if passes => Attempt::Unknown { error: error.to_string() },
         None => Attempt::Refused { error: error.to_string(), retry_after: None },
     }
 }

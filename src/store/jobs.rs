@@ -5,6 +5,7 @@ use super::write::Write;
 use super::{MILLIS_MAX, Store, Stored, due_key};
 use crate::keys::Key;
 use crate::ports::{JobId, Op, StoreError};
+use fan_in::mutant::{self, Mutant};
 use fan_in::{Shard, Timestamp};
 
 const KEY: &str = "k:";
@@ -88,7 +89,8 @@ impl Store {
     ) -> Result<Stored<Job>, StoreError> {
         let id = after.id;
         let mut write = Write::new(self);
-        if let Some(log) = log {
+        let forgets = after.state.has_ended() && mutant::is(Mutant::JobLogLost);
+        if let Some(log) = log.filter(|_| !forgets) {
             write.put(log_key(id), job::write_log(log)?);
             after.has_log = true;
         }
@@ -141,7 +143,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut write = Write::new(self);
         if let Some(Stored { value: job, version }) = self.job(id).await? {
-            if job.due().is_some() || job.ended.is_some_and(|ended| ended >= cutoff) {
+            let has_work = job.due().is_some() && !mutant::is(Mutant::JobPurgedTooEarly);
+            if has_work || job.ended.is_some_and(|ended| ended >= cutoff) {
                 return Ok(false);
             }
             write.delete(job_key(id), Some(version));

@@ -209,6 +209,23 @@ async fn a_deploying_sink_never_hears_of_an_older_push_after_a_newer_one() {
 }
 
 #[tokio::test]
+async fn who_may_have_begun_is_asked_although_a_newer_push_is_everywhere() {
+    let (job, deploy) = (Plan::following("job"), Plan::deploying("deploy"));
+    let world = World::new(&["westeurope"], &[&job, &deploy]);
+    let old = world.arrive("v1", 'a', "westeurope").await.push.id;
+    for sink in [&job, &deploy] {
+        sink.will(Attempt::Unknown { error: "no answer".to_owned() });
+    }
+    world.app.deliver(old).await.unwrap();
+    assert_eq!((job.heard().len(), deploy.heard().len()), (1, 1));
+    world.pass(MINUTE);
+    world.arrive("v1", 'b', "westeurope").await;
+    world.app.deliver(old).await.unwrap();
+    assert_eq!(job.heard(), ["completed (repeat) (outdated)"]);
+    assert_eq!(deploy.heard(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_push_that_turns_out_to_be_newer_than_it_looked_is_newer_for_a_deploying_sink_too() {
     let deploy = Plan::deploying("deploy");
     let world = World::new(&THREE, &[&deploy]);

@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     name: &'static str,
     kinds: Vec<NoticeKind>,
     deploys: bool,
+    /// It can say whether it has begun.
+    follows: bool,
     /// The container group that it deploys to.
     target: Option<&'static str>,
     /// Of notices about one region, it hears those about this one.
@@ -38,7 +40,8 @@ impl Plan {
     fn made(name: &'static str, kinds: &[NoticeKind]) -> Self {
         let (answers, heard) = Default::default();
         let (kinds, takes) = (kinds.to_vec(), Duration::ZERO);
-        Self { name, kinds, deploys: false, target: None, region: None, takes, answers, heard }
+        let (deploys, follows, target, region) = Default::default();
+        Self { name, kinds, deploys, follows, target, region, takes, answers, heard }
     }
 
     pub(crate) fn ready(name: &'static str) -> Arc<Self> {
@@ -55,6 +58,12 @@ impl Plan {
 
     pub(crate) fn deploying(name: &'static str) -> Arc<Self> {
         Arc::new(Self { deploys: true, ..Self::made(name, &[Completed, Recovered]) })
+    }
+
+    /// One that deploys and can say whether it has begun.
+    pub(crate) fn following(name: &'static str) -> Arc<Self> {
+        let plan = Self::made(name, &[Completed, Recovered]);
+        Arc::new(Self { deploys: true, follows: true, ..plan })
     }
 
     pub(crate) fn deploying_to(name: &'static str, target: &'static str) -> Arc<Self> {
@@ -96,6 +105,10 @@ impl Sink for Plan {
         self.deploys
     }
 
+    fn follows(&self) -> bool {
+        self.follows
+    }
+
     fn target(&self, image: &Image) -> Option<Target> {
         let part = image.repository.as_str().to_owned();
         self.target.map(|id| Target { id: id.to_owned(), part })
@@ -104,7 +117,8 @@ impl Sink for Plan {
     async fn deliver(&self, parcel: Parcel<'_>) -> Attempt {
         let repeat = if parcel.claim.repeat { " (repeat)" } else { "" };
         let region = parcel.notice.region.as_ref().map(|r| format!(" {r}")).unwrap_or_default();
-        let mut line = format!("{}{region}{repeat}", parcel.notice.kind.as_str());
+        let outdated = if parcel.outdated { " (outdated)" } else { "" };
+        let mut line = format!("{}{region}{repeat}{outdated}", parcel.notice.kind.as_str());
         if let Some(tag) = parcel.push.image.tag.as_ref().filter(|_| self.target.is_some()) {
             line = format!("{} {}", tag.as_str(), parcel.claim.progress.as_deref().unwrap_or("-"));
         }

@@ -2,9 +2,11 @@
 //! the product's own code and judges them with its own.
 
 use crate::coverage::Hit;
+use crate::job_rows::{self, JobRows};
 use crate::letters::is_of;
 use crate::plan::{self, Plan};
 use crate::world::{Call, Sim, State};
+use acr_fanin::app::App;
 use acr_fanin::fuzzing::read_family;
 use acr_fanin::keys;
 use acr_fanin::ports::Row;
@@ -13,7 +15,10 @@ use fan_in::{
     State as Stand, Status,
 };
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+/// One tick purges no longer than this.
+const PURGE_WITHIN: Duration = Duration::from_secs(2);
 /// Clocks of instances and of the store differ by so much.
 const SKEW: i64 = 3_000;
 
@@ -25,6 +30,7 @@ pub(crate) struct Rows {
     markers: Vec<(i64, PushId)>,
     listed: Vec<PushId>,
     named: Vec<PushId>,
+    jobs: JobRows,
     unreadable: Vec<String>,
 }
 
@@ -46,6 +52,9 @@ pub(crate) fn read(sim: &Sim) -> Rows {
 
 fn read_row(rows: &mut Rows, shard: Shard, row: &Row) -> Option<()> {
     let key = row.key.as_str();
+    if rows.jobs.read(shard, row)? {
+        return Some(());
+    }
     if let Some(rest) = key.strip_prefix('!') {
         rows.markers.push((rest.get(..13)?.parse().ok()?, PushId::parse(rest.get(13..)?)?));
     } else if let Some(rest) = key.strip_prefix("d:") {
@@ -105,6 +114,7 @@ pub(crate) fn check(sim: &Sim, rows: &Rows, drained: bool) {
     }
     acknowledged(&state, &plan, rows, &mut found);
     timely(&state, &plan, rows, &mut found);
+    job_rows::check(sim, &mut state, &rows.jobs, &rows.pushes, drained, &mut found);
     crate::twin::conserved(&state, &plan, rows, &mut found);
     found.into_iter().for_each(|what| state.violated(what));
 }
@@ -293,6 +303,14 @@ fn timely(state: &State, plan: &Plan, rows: &Rows, found: &mut Vec<String>) {
     }
 }
 
+/// What a tick does when a purge is due; what is not purged now is purged another time.
+pub(crate) async fn purge(app: &App, plan: &Plan) {
+    if let (Ok(0), Some(jobs)) = (app.purge().await, app.jobs()) {
+        let retention = Duration::from_millis(plan.retention);
+        jobs.purge(retention, PURGE_WITHIN).await.map(drop).unwrap_or_default();
+    }
+}
+
 /// A month later nothing at all is left. Every eighth seed is looked at.
 pub(crate) fn purge_all(sim: &Sim, runtime: &tokio::runtime::Runtime, seed: u64) {
     if !seed.is_multiple_of(8) {
@@ -300,15 +318,16 @@ pub(crate) fn purge_all(sim: &Sim, runtime: &tokio::runtime::Runtime, seed: u64)
     }
     let app = sim.state().instances.first().and_then(|instance| instance.app.clone());
     let Some(app) = app else { return };
-    sim.pass(i64::try_from(sim.plan().retention).unwrap_or(0) + 3_600_000);
+    let plan = sim.plan();
+    sim.pass(i64::try_from(plan.retention).unwrap_or(0) + 3_600_000);
     runtime.block_on(async {
         for _ in 0..8 {
-            app.purge().await.map(drop).unwrap_or_default();
+            purge(&app, &plan).await;
         }
     });
     let mut left = sim.memory.dump();
-    // What was deployed last is known for ever.
-    left.retain(|(_, row)| !row.key.starts_with("g:"));
+    // What was deployed last is known for ever, and so is what jobs are named under.
+    left.retain(|(_, row)| !row.key.starts_with("g:") && row.key != "k:");
     if !left.is_empty() {
         let keys: Vec<_> = left.iter().map(|(_, row)| row.key.as_str()).collect();
         sim.state().violated(format!("a purge leaves {keys:?}"));

@@ -16,7 +16,9 @@ macro_rules! hits {
 hits! {
     "fault": ErrorBeforeEffect ErrorAfterEffect SlowRequest Outage Crash CrashAtStart BellLost QueueAway
         Redelivery Invisible DoubledBell Poison Garbage LateTick DoubledTick SkewedClock SinkRefuses
-        SinkAsksToWait SinkHangs SinkHopeless SinkAcceptsSilently SinkAcceptsAndHangs Frozen TargetIsBusy;
+        SinkAsksToWait SinkHangs SinkHopeless SinkAcceptsSilently SinkAcceptsAndHangs Frozen TargetIsBusy
+        ContainersRefuse ContainersAskToWait ContainersGiveUp ContainersDoNothing ContainersDoSilently
+        ContainersDoItLater ContainersHang ContainersLoseGroup;
     "sender": Batch SingleTry Retrying Repeated OtherChannel Burst ByQueue Unreachable GaveUp NotAcknowledged;
     "schedule": OneRegion Overlapping RepushWaiting RepushLater Rollback IdsAgree IdsDiffer CorrelationId
         RegionRemoved RegionAdded Standalone Delete ChartPush ChartDelete DockerHub TwoTags;
@@ -29,7 +31,10 @@ hits! {
         R11CrashAfterAcceptance R12TwoNotifies R13RedeliveredAfterSuccess R14PoisonedBell
         R15OneSinkOfTwo R16DuplicateAfterDecision R17PurgeAgainstArrival R18RegionsWhilePending
         R19DeployOutOfOrder R19GuardRace R19CrashBetweenSteps R20Skew;
-    "volume": StoreReads StoreWrites StoreScans Faults Seeds Purged Twins;
+    "job": JobAccepted JobAgain JobKeyOfAnother JobOfPush JobKept JobShown JobMade JobNotFoundYet JobSucceeded JobFailed
+        JobNeverRan JobGone JobDeleted JobPurged JobRung JobAskedForTwice JobRace JobLeaseRanOut JobLookedForAgain
+        JobCrashAfterClaim JobCrashBeforeAnswer;
+    "volume": StoreReads StoreWrites StoreScans Faults Seeds Purged Twins Jobs JobExcused;
 }
 
 #[derive(Clone, Debug)]

@@ -1,14 +1,17 @@
 //! One process of ours, and the host around it: what is asked of it, and what becomes of its answers.
 
+use crate::checker::purge;
 use crate::coverage::Hit;
 use crate::executor::{TaskId, step_aside};
+use crate::jobs::{self, JobSink};
 use crate::observe;
-use crate::plan::{DEPLOY, Home, Plan, SINK_TIMEOUT};
+use crate::plan::{DEPLOY, Home, JOB, Plan, SINK_TIMEOUT};
 use crate::rows::FaultyRows;
 use crate::sinks::SimSink;
 use crate::world::{Group, Job, Kind, Sim, State};
 use acr_fanin::answer::{Answer, Request};
 use acr_fanin::api::image_push::{Fallback, image_push};
+use acr_fanin::api::jobs as api;
 use acr_fanin::api::notify::{Heard, notify, to_message};
 use acr_fanin::app::{App, Bell, Parts};
 use acr_fanin::intake::Rules;
@@ -19,6 +22,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// What is asked of the room of jobs.
+pub(crate) enum Asks {
+    Job,
+    HowItGoes(String),
+}
+
 impl Sim {
     /// A process starts, with the settings of this moment.
     pub(crate) fn start(&self, instance: usize) {
@@ -27,16 +36,24 @@ impl Sim {
         let regions = state.instances[instance].regions.clone();
         let rows =
             FaultyRows { sim: self.clone(), inner: self.memory.clone(), skew: plan.skew[instance] };
-        let sink =
-            |name: &&'static str| Arc::new(SimSink { sim: self.clone(), name }) as Arc<dyn Sink>;
+        let store = Store::new(Arc::new(rows), regions.clone());
+        let jobs = jobs::jobs(self, &plan, &store);
+        let sink = |name: &&'static str| match &jobs {
+            Some(jobs) if *name == JOB => JobSink::watched(self, &plan, Arc::clone(jobs)),
+            _ => Some(Arc::new(SimSink { sim: self.clone(), name }) as Arc<dyn Sink>),
+        };
         let app = App::new(Parts {
-            store: Store::new(Arc::new(rows), regions.clone()),
+            store,
             policy: plan.policy(&regions),
             retry: Plan::retry(),
             sink_timeout: SINK_TIMEOUT,
             retention: Duration::from_millis(plan.retention),
-            sinks: plan.sinks.iter().map(sink).collect(),
+            sinks: plan.sinks.iter().filter_map(sink).collect(),
         });
+        let app = match jobs {
+            Some(jobs) => app.with_jobs(jobs),
+            None => app,
+        };
         let rules = Rules { regions, correlation: plan.correlation, ..Rules::default() };
         let slot = &mut state.instances[instance];
         slot.app = Some(Arc::new(app));
@@ -81,7 +98,8 @@ impl Sim {
         let ids: Vec<PushId> = {
             let state = self.state();
             let everywhere = state.truth.pushes.values().any(|seen| seen.status.is_everywhere());
-            if !state.plan.sinks.contains(&DEPLOY) || state.truth.pushes.len() < 2 || !everywhere {
+            let minds = state.plan.sinks.iter().any(|sink| [DEPLOY, JOB].contains(sink));
+            if !minds || state.truth.pushes.len() < 2 || !everywhere {
                 return Vec::new();
             }
             state.truth.pushes.keys().copied().collect()
@@ -113,8 +131,8 @@ impl Sim {
             for message in pushed.queued {
                 accepted &= sim.enqueue(message);
             }
-            for push in pushed.bells.into_iter().filter_map(Bell::push) {
-                accepted &= sim.ring(instance, push);
+            for bell in pushed.bells {
+                accepted &= sim.ring(instance, bell);
             }
             if let Some(job) = sim.state().job() {
                 job.rung = true;
@@ -131,26 +149,59 @@ impl Sim {
     }
 
     /// Somebody has to deliver: a message under Functions, a channel in the process standalone.
-    pub(crate) fn ring(&self, instance: usize, push: PushId) -> bool {
+    pub(crate) fn ring(&self, instance: usize, bell: Bell) -> bool {
         match self.plan().home {
-            Home::Functions => self.enqueue(to_message(Bell::Push(push))),
+            Home::Functions => self.enqueue(to_message(bell)),
             Home::Standalone => {
                 if self.state().strikes(3, Hit::BellLost) {
                     return true;
                 }
                 let Some((app, _)) = self.app(instance) else { return true };
-                let work = async move { app.deliver(push).await.unwrap_or_default() };
+                let work = async move { app.answer(bell).await.unwrap_or_default() };
                 let task = self.spawn(Group::Instance(instance), Box::pin(work));
-                self.begin(task, Kind::Notify, instance);
+                let of_push = matches!(bell, Bell::Push(_));
+                self.begin(task, if of_push { Kind::Notify } else { Kind::Advance }, instance);
                 true
             }
         }
+    }
+
+    /// Somebody wants a job, or to know how one goes.
+    pub(crate) fn request(
+        &self,
+        instance: usize,
+        request: Request,
+        asks: Asks,
+    ) -> Option<oneshot::Receiver<Answer>> {
+        let (app, _) = self.app(instance)?;
+        let (answer, answered) = oneshot::channel();
+        let sim = self.clone();
+        let work = async move {
+            let told = match asks {
+                Asks::Job => {
+                    let asked = api::begin(&app, &request).await;
+                    step_aside().await;
+                    let mut accepted = true;
+                    for bell in asked.bells {
+                        accepted &= sim.ring(instance, bell);
+                    }
+                    step_aside().await;
+                    if accepted { asked.answer } else { Answer::error(500, "simulated") }
+                }
+                Asks::HowItGoes(id) => api::status(&app, Some(&id), &request).await,
+            };
+            answer.send(told).unwrap_or_default();
+        };
+        let task = self.spawn(Group::Instance(instance), Box::pin(work));
+        self.begin(task, Kind::Asks, instance);
+        Some(answered)
     }
 
     /// The queue gives a message to `Notify`.
     pub(crate) fn hear(&self, instance: usize, message: &str) -> Option<oneshot::Receiver<Heard>> {
         let (app, _) = self.app(instance)?;
         let (answer, answered) = oneshot::channel();
+        let of_job = message.starts_with("{\"job\"");
         let message = serde_json::from_str(message).ok();
         let work = async move {
             let heard = notify(&app, message.as_ref()).await;
@@ -158,7 +209,7 @@ impl Sim {
             answer.send(heard).unwrap_or_default();
         };
         let task = self.spawn(Group::Instance(instance), Box::pin(work));
-        self.begin(task, Kind::Notify, instance);
+        self.begin(task, if of_job { Kind::Advance } else { Kind::Notify }, instance);
         Some(answered)
     }
 
@@ -168,13 +219,12 @@ impl Sim {
         let work = async move {
             let swept = app.sweep().await;
             let bells = swept.map(|swept| {
-                let bells: Vec<_> = swept.bells.into_iter().filter_map(Bell::push).collect();
-                sim.swept(instance, &bells);
-                bells
+                sim.swept(instance, &swept.bells);
+                swept.bells
             });
             step_aside().await;
-            for push in bells.unwrap_or_default() {
-                sim.ring(instance, push);
+            for bell in bells.unwrap_or_default() {
+                sim.ring(instance, bell);
             }
         };
         let task = self.spawn(Group::Instance(instance), Box::pin(work));
@@ -182,11 +232,11 @@ impl Sim {
     }
 
     /// A tick that rings has written down that it does.
-    fn swept(&self, instance: usize, bells: &[PushId]) {
+    fn swept(&self, instance: usize, bells: &[Bell]) {
         let mut state = self.state();
         let Some(job) = state.job().cloned() else { return };
-        if let Some(push) = bells.iter().find(|push| !job.wrote.contains(push)) {
-            state.violated(format!("a tick rings for {push}, and nobody else can know"));
+        if let Some(bell) = bells.iter().find(|bell| !job.wrote.contains(bell)) {
+            state.violated(format!("a tick rings for {bell:?}, and nobody else can know"));
         }
         if job.errors == 0 {
             state.instances[instance].swept = true;
@@ -197,9 +247,9 @@ impl Sim {
 
     pub(crate) fn purge(&self, instance: usize) {
         let Some((app, _)) = self.app(instance) else { return };
+        let plan = self.plan();
         let work = async move {
-            // What is not purged now is purged another time.
-            app.purge().await.map(drop).unwrap_or_default();
+            purge(&app, &plan).await;
         };
         let task = self.spawn(Group::Instance(instance), Box::pin(work));
         self.begin(task, Kind::Purge, instance);

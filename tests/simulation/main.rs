@@ -1,5 +1,5 @@
 //! Schedules with faults, drawn from seeds, over the shipped use cases: what is replaced is the store's rows,
-//! the sinks, and the clock.
+//! the sinks, the Azure that jobs run in, and the clock.
 //!
 //! - `FANIN_SIM_SEEDS=n`: so many seeds instead of the default.
 //! - `FANIN_SIM_FIRST=n`: beginning with that one.
@@ -7,10 +7,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod checker;
+mod containers;
 mod coverage;
 mod executor;
 mod group;
 mod instance;
+mod job_rows;
+mod jobs;
 mod letters;
 #[cfg(feature = "mutants")]
 mod mutants;

@@ -1,8 +1,10 @@
 //! Looks over the shoulder of every write: what was decided when, and whether a decision was ever changed.
 
 use crate::coverage::Hit;
+use crate::job_rows::{self, Change};
 use crate::rules;
 use crate::world::{Call, Kind, Sim, State};
+use acr_fanin::app::Bell;
 use acr_fanin::fuzzing::read_family;
 use acr_fanin::ports::{Op, Rows, StoreError, Version};
 use acr_fanin::store::memory::Memory;
@@ -102,6 +104,7 @@ pub(crate) fn write(
     let markers: Vec<_> =
         markers.map(|op| (op.key().to_owned(), !matches!(op, Op::Delete { .. }))).collect();
     let dying: Vec<Family> = gone.iter().filter_map(|key| family(memory, shard, key)).collect();
+    let of_job = Change::of(&ops);
     let result = at_once(memory.write(shard, ops));
     let mut state = sim.state();
     let task = state.current;
@@ -120,9 +123,14 @@ pub(crate) fn write(
             state.hit(rule);
         }
         dying.iter().for_each(|family| purged(sim, &mut state, family));
+        if let Some(change) = of_job {
+            job_rows::written(sim, &mut state, change);
+        }
     } else {
         if guard.is_some() {
             state.hit(Hit::R19GuardRace);
+        } else if let Some(change) = of_job {
+            job_rows::conflict(&mut state, &change);
         } else {
             conflict(&mut state, opens, !gone.is_empty());
         }
@@ -168,7 +176,7 @@ fn seen(sim: &Sim, state: &mut State, id: PushId, status: Status, nothing_goes: 
     let (mut rung_at, mut claimed_at) =
         before.map_or((0, 0), |seen| (seen.rung_at, seen.claimed_at));
     if let Some(job) = state.job() {
-        job.wrote.push(id);
+        job.wrote.push(Bell::Push(id));
         let sweeps = job.kind == Kind::Sweep && !newly && nothing_goes;
         if job.kind == Kind::Notify {
             claimed_at = now;

@@ -1,6 +1,7 @@
 //! What a seed stands for: settings, pushes, who reports them and how, and the weather.
 
 use crate::coverage::Hit;
+use crate::jobs::JobPlan;
 use crate::letters::{content, hub_id};
 use fan_in::{Action, Correlation, NoticeKind, Policy, Region, RegionSet, Retry, Subscription};
 use fastrand::Rng;
@@ -84,6 +85,8 @@ pub(crate) struct Plan {
     pub(crate) faults_until: u64,
     /// Milliseconds that each instance's clock is off.
     pub(crate) skew: Vec<i64>,
+    /// Most schedules have none.
+    pub(crate) jobs: Option<JobPlan>,
     pub(crate) hits: Vec<Hit>,
 }
 
@@ -91,10 +94,12 @@ pub(crate) struct Plan {
 pub(crate) const DEPLOY: &str = "deploy";
 /// One that deploys step by step, to a target that pushes of all tags share.
 pub(crate) const GROUP: &str = "group";
+/// One that runs a job for each push.
+pub(crate) const JOB: &str = "job";
 pub(crate) const EPOCH: i64 = 1_795_000_000_000;
 pub(crate) const SINK_TIMEOUT: Duration = Duration::from_secs(5);
 
-fn chance(rng: &mut Rng, percent: u32) -> bool {
+pub(crate) fn chance(rng: &mut Rng, percent: u32) -> bool {
     rng.u32(..100) < percent
 }
 
@@ -134,6 +139,7 @@ impl Plan {
             outages: Vec::new(),
             faults_until: 0,
             skew: vec![0; instances],
+            jobs: None,
             hits: Vec::new(),
         };
         plan.draw_pushes(rng);
@@ -141,6 +147,7 @@ impl Plan {
         plan.draw_letters(rng);
         plan.draw_change(rng);
         plan.draw_weather(rng);
+        plan.draw_jobs(rng);
         plan.note();
         plan
     }
@@ -382,7 +389,7 @@ impl Plan {
         self.hits.extend(facts.iter().filter(|(is, _)| *is).map(|(_, hit)| *hit));
     }
 
-    /// The same without any fault, and with those reports only.
+    /// The same without any fault or job, and with those reports only.
     pub(crate) fn calm(&self, reports: Vec<Report>) -> Self {
         let alone = |(at, report): (usize, &Report)| Letter {
             reports: vec![at],
@@ -396,6 +403,8 @@ impl Plan {
             freezes: Vec::new(),
             outages: Vec::new(),
             skew: vec![0; self.instances],
+            sinks: self.sinks.iter().copied().filter(|sink| *sink != JOB).collect(),
+            jobs: None,
             hits: Vec::new(),
             // How a push ends does not depend on who hears of it.
             sinks: Vec::new(),
@@ -411,7 +420,11 @@ impl Plan {
             actions: actions(sink).to_vec(),
             repositories: Vec::new(),
             tags: Vec::new(),
-            failure: (*sink == GROUP).then_some(NoticeKind::DeployFailed),
+            failure: match *sink {
+                GROUP => Some(NoticeKind::DeployFailed),
+                JOB => Some(NoticeKind::JobFailed),
+                _ => None,
+            },
         });
         Policy {
             regions: regions.clone(),
@@ -429,7 +442,7 @@ impl Plan {
 /// What a sink subscribes to.
 pub(crate) fn kinds(sink: &str) -> &'static [NoticeKind] {
     match sink {
-        DEPLOY | GROUP => &[NoticeKind::Completed, NoticeKind::Recovered],
+        DEPLOY | GROUP | JOB => &[NoticeKind::Completed, NoticeKind::Recovered],
         "webhook" => &[
             NoticeKind::RegionReady,
             NoticeKind::Completed,
@@ -442,6 +455,8 @@ pub(crate) fn kinds(sink: &str) -> &'static [NoticeKind] {
             NoticeKind::Recovered,
             NoticeKind::Deployed,
             NoticeKind::DeployFailed,
+            NoticeKind::JobSucceeded,
+            NoticeKind::JobFailed,
         ],
     }
 }
@@ -452,5 +467,5 @@ pub(crate) fn actions(sink: &str) -> &'static [Action] {
 }
 
 pub(crate) fn deploys(sink: &str) -> bool {
-    matches!(sink, DEPLOY | GROUP)
+    matches!(sink, DEPLOY | GROUP | JOB)
 }

@@ -78,6 +78,7 @@ fn play(runtime: &Runtime, plan: Plan, seed: u64, trace: bool) -> (Sim, bool) {
 async fn direct(sim: Sim, drained: Arc<std::sync::atomic::AtomicBool>) {
     let plan = sim.plan();
     sim.state().note(|| format!("{plan:?}"));
+    sim.keep_key_of_names().await;
     for instance in 0..plan.instances {
         sim.state().instances.push(Instance {
             app: None,
@@ -92,6 +93,7 @@ async fn direct(sim: Sim, drained: Arc<std::sync::atomic::AtomicBool>) {
     for letter in 0..plan.letters.len() {
         sim.spawn_sender(letter);
     }
+    sim.spawn_askers();
     for (instance, at, until) in plan.freezes.clone() {
         sim.spawn(Group::World, Box::pin(sim.clone().freeze(instance, at, until)));
     }

@@ -8,8 +8,9 @@ use crate::plan::{self, DEPLOY, GROUP};
 use crate::world::{Call, Sim, State};
 use acr_fanin::fuzzing::read_family;
 use acr_fanin::ports::{Parcel, Sink, Target};
+use acr_fanin::store::memory::Memory;
 use async_trait::async_trait;
-use fan_in::{Attempt, Image, PushId};
+use fan_in::{Attempt, Image, Push, PushId};
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -88,27 +89,28 @@ impl SimSink {
             job.calls.push(at);
             if deploys { job.before.clone() } else { Vec::new() }
         });
-        if deploys && before.is_some_and(|before| self.is_outdated(parcel, &before)) {
+        if deploys
+            && before.is_some_and(|before| is_outdated(&self.sim.memory, parcel.push, &before))
+        {
             state.violated(format!("I9: {push} is deployed after a newer push was everywhere"));
         }
         if fate == Fate::Accept {
             state.hit(Hit::Accepted);
         }
     }
+}
 
-    /// Was a newer push everywhere when the delivery began, and is it the newer one still?
-    fn is_outdated(&self, parcel: &Parcel<'_>, before: &[(PushId, String)]) -> bool {
-        let before: Vec<_> =
-            before.iter().filter_map(|(_, doc)| Some(read_family(doc).ok()?.newest)).collect();
-        let Some(older) = before.iter().find(|p| p.id == parcel.push.id) else { return false };
-        before.iter().any(|newer| {
-            newer.status.is_everywhere()
-                && are_rivals(&newer.image, &older.image)
-                && newer.order() > older.order()
-                && observe::push(&self.sim.memory, newer.id)
-                    .is_some_and(|newer| newer.order() > parcel.push.order())
-        })
-    }
+/// Was a newer push everywhere when the delivery began, and is it the newer one still?
+pub(crate) fn is_outdated(memory: &Memory, push: &Push, before: &[(PushId, String)]) -> bool {
+    let before: Vec<_> =
+        before.iter().filter_map(|(_, doc)| Some(read_family(doc).ok()?.newest)).collect();
+    let Some(older) = before.iter().find(|p| p.id == push.id) else { return false };
+    before.iter().any(|newer| {
+        newer.status.is_everywhere()
+            && are_rivals(&newer.image, &older.image)
+            && newer.order() > older.order()
+            && observe::push(memory, newer.id).is_some_and(|newer| newer.order() > push.order())
+    })
 }
 
 #[async_trait]

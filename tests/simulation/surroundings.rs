@@ -10,12 +10,12 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// A registry waits no longer for an answer.
-const REGISTRY_WAITS: Duration = Duration::from_secs(5);
+pub(crate) const REGISTRY_WAITS: Duration = Duration::from_secs(5);
 /// What a host that died had taken from the queue stays invisible so long.
 const INVISIBLE: Duration = Duration::from_secs(600);
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(30);
 
-fn millis(millis: u64) -> Duration {
+pub(crate) fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
@@ -76,14 +76,21 @@ impl Sim {
                 self.answered(letter, &reports, &answer)
             }
             Err(_) => {
-                let slot = &state.instances[instance];
-                let slept = slot.frozen || self.now() < slot.thawed_at + 6_000;
-                if !slept {
-                    state.violated("no answer within 4 s".to_owned());
-                }
+                drop(state);
+                self.unanswered(instance);
                 false
             }
             Ok(Err(_)) => false,
+        }
+    }
+
+    /// A request had no answer in time: only a process that sleeps may be so late.
+    pub(crate) fn unanswered(&self, instance: usize) {
+        let mut state = self.state();
+        let slot = &state.instances[instance];
+        let slept = slot.frozen || self.now() < slot.thawed_at + 6_000;
+        if !slept {
+            state.violated("no answer within 4 s".to_owned());
         }
     }
 
@@ -169,13 +176,14 @@ impl Sim {
 
     /// Puts a message into the queue; says whether the queue took it.
     pub(crate) fn enqueue(&self, message: String) -> bool {
-        let is_bell = message.starts_with("{\"push\"");
+        let of_job = message.starts_with("{\"job\"");
+        let is_bell = of_job || message.starts_with("{\"push\"");
         let (doubled, away) = {
             let mut state = self.state();
             let odds = state.plan.weather.queue;
             let away = state.strikes(odds / 4, Hit::QueueAway);
             let doubled = state.strikes(odds, Hit::DoubledBell);
-            if is_bell && state.messages > 0 {
+            if is_bell && !of_job && state.messages > 0 {
                 state.hit(Hit::R6TwoBells);
             }
             (doubled, away)

@@ -5,7 +5,7 @@ use crate::coverage::{Coverage, Hit};
 use crate::executor::{TaskId, Work};
 use crate::observe::{self, Seen};
 use crate::plan::{EPOCH, Plan};
-use acr_fanin::app::App;
+use acr_fanin::app::{App, Bell};
 use acr_fanin::intake::Rules;
 use acr_fanin::store::memory::Memory;
 use fan_in::{EventId, Push, PushId, Region, Timestamp};
@@ -30,6 +30,10 @@ pub(crate) enum Group {
 pub(crate) enum Kind {
     Letter(usize),
     Notify,
+    /// A request of somebody who wants a job.
+    Asks,
+    /// A bell for a job.
+    Advance,
     Sweep,
     Purge,
 }
@@ -41,7 +45,7 @@ pub(crate) struct Job {
     pub(crate) instance: usize,
     /// The process has not done a whole tick yet, so it does not know who was told.
     pub(crate) eager: bool,
-    pub(crate) wrote: Vec<PushId>,
+    pub(crate) wrote: Vec<Bell>,
     pub(crate) commits: u32,
     /// A commit of it decided a push.
     pub(crate) decided: bool,
@@ -129,6 +133,8 @@ pub(crate) struct State {
     pub(crate) coverage: Coverage,
     pub(crate) truth: Truth,
     pub(crate) group: crate::group::Group,
+    pub(crate) azure: crate::containers::Azure,
+    pub(crate) kept: crate::job_rows::Kept,
     pub(crate) trace: Option<Vec<String>>,
     pub(crate) faulty: bool,
     /// The rule behind every write is counted: in one seed of four, and where rare ones are met.
@@ -175,6 +181,8 @@ impl Sim {
             coverage,
             truth: Truth::default(),
             group: crate::group::Group::default(),
+            azure: crate::containers::Azure::default(),
+            kept: crate::job_rows::Kept::default(),
             trace: trace.then(Vec::new),
             close: seed.is_multiple_of(16) || plan.hits.contains(&Hit::RepushWaiting),
             faulty: plan.weather.crash + plan.weather.error_before + plan.weather.sink > 0,
@@ -428,6 +436,8 @@ impl State {
                 self.hit(Hit::R10CrashAfterClaim);
             }
             Kind::Notify if accepted => self.hit(Hit::R11CrashAfterAcceptance),
+            Kind::Advance if job.commits > 0 => self.hit(Hit::JobCrashAfterClaim),
+            Kind::Asks => self.hit(Hit::JobCrashBeforeAnswer),
             _ => {}
         }
     }

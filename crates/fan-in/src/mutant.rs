@@ -44,10 +44,28 @@ pub enum Mutant {
     GuardForgetsOrder,
     /// Its guard is written whatever version it has.
     GuardWrittenBlindly,
+    /// A job's container group is made without looking whether it is there.
+    JobMadeWithoutLooking,
+    /// A step of a job is claimed without a lease.
+    JobNotLeased,
+    /// Who asks for a job gets an id that nothing is kept under.
+    JobNotKept,
+    /// A tick tells somebody to go on with a job without writing it down.
+    JobRungWithoutHold,
+    /// The log of a job is not written down with its end.
+    JobLogLost,
+    /// A container group that is not found once is gone.
+    JobGoneAtOnce,
+    /// A request whose answer was lost is not waited for.
+    JobTriedTooSoon,
+    /// That an attempt may have begun a job is not looked at once a newer push is everywhere.
+    JobForgotten,
+    /// A job goes whether there is work for it or not.
+    JobPurgedTooEarly,
 }
 
 impl Mutant {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 29] = [
         Self::BlindWrite,
         Self::TimeoutWithoutCompareAndSwap,
         Self::OutboxOutsideDue,
@@ -68,6 +86,15 @@ impl Mutant {
         Self::GuardNotClaimed,
         Self::GuardForgetsOrder,
         Self::GuardWrittenBlindly,
+        Self::JobMadeWithoutLooking,
+        Self::JobNotLeased,
+        Self::JobNotKept,
+        Self::JobRungWithoutHold,
+        Self::JobLogLost,
+        Self::JobGoneAtOnce,
+        Self::JobTriedTooSoon,
+        Self::JobForgotten,
+        Self::JobPurgedTooEarly,
     ];
 }
 

@@ -6,6 +6,7 @@ use crate::keys;
 use crate::ports::{Group, JobId, PushJob, StoreError};
 use crate::store::{Job, JobState, Stored};
 use fan_in::Timestamp;
+use fan_in::mutant::{self, Mutant};
 
 /// Digits of its hash in a container group's name, which may have 63 characters.
 const GROUP_DIGITS: usize = 24;
@@ -126,6 +127,9 @@ impl Jobs {
         let mut tries = Tries::default();
         loop {
             let job = draft.job(group, store.now());
+            if mutant::is(Mutant::JobNotKept) {
+                return Ok(None);
+            }
             let kept = match store.insert_job(&job).await {
                 Ok(()) => Ok(None),
                 Err(StoreError::Conflict) => match store.job(draft.id).await {

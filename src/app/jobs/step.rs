@@ -6,6 +6,7 @@ use crate::limits::{JOB_LOG_MAX, TEXT_CHARS_MAX, cut, tail};
 use crate::ports::{JobId, Order, Seen, StoreError, Trouble, Window};
 use crate::store::{Job, JobState, Stored};
 use fan_in::Timestamp;
+use fan_in::mutant::{self, Mutant};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -63,7 +64,7 @@ impl Jobs {
             return Ok(None);
         }
         let mut job = stored.value.clone();
-        job.lease = Some(now + self.lease());
+        job.lease = (!mutant::is(Mutant::JobNotLeased)).then(|| now + self.lease());
         job.hold_until = Timestamp::ZERO;
         if job.state == JobState::Queued {
             job.state = JobState::Starting;
@@ -90,6 +91,7 @@ impl Jobs {
         let (containers, now) = (&self.parts.containers, self.parts.store.now());
         match containers.look(&job.group, window).await {
             Ok(Seen::Absent) => {}
+            _ if mutant::is(Mutant::JobMadeWithoutLooking) => {}
             Ok(seen) => return self.seen(job, seen, window).await,
             // A right to look can be given back, and the group may be there.
             Err(Trouble::GiveUp { error }) => {
@@ -115,7 +117,12 @@ impl Jobs {
                 job.state = JobState::Queued;
             }
             // The request may still be on its way: it must have come to its end before the group is looked for.
-            Trouble::Unknown { error } => job = later(job, error, self.lease(), now),
+            Trouble::Unknown { error } => {
+                job = later(job, error, self.lease(), now);
+                if mutant::is(Mutant::JobTriedTooSoon) {
+                    job.next_at = Some(now);
+                }
+            }
         }
         if fails_for(&job, now) < GIVE_UP_AFTER {
             return job;
@@ -134,7 +141,9 @@ impl Jobs {
     async fn seen(&self, job: Job, seen: Seen, window: Window) -> Stepped {
         let now = self.parts.store.now();
         let (exit_code, error) = match seen {
-            Seen::Absent if absences(&job) + 1 < GONE_AFTER => {
+            Seen::Absent
+                if absences(&job) + 1 < GONE_AFTER && !mutant::is(Mutant::JobGoneAtOnce) =>
+            {
                 let job = Job { failures: absences(&job), ..job };
                 return (later(job, GONE.to_owned(), Duration::ZERO, now), None);
             }

@@ -1,6 +1,6 @@
 use super::Story;
 use crate::config::{self, Allowed, JobConfig, JobImage};
-use crate::ports::{JobProgress, PushJob, RunsJobs, Sink, StoreError};
+use crate::ports::{JobProgress, Parcel, PushJob, RunsJobs, Sink, StoreError};
 use crate::sink::job::AciJob;
 use async_trait::async_trait;
 use fan_in::{Action, Attempt, Glob, NoticeKind, Registry};
@@ -127,5 +127,25 @@ async fn how_a_job_ends_is_told() {
     assert!(matches!(gone, Attempt::Accepted { tells: None, .. }), "{gone:?}");
     let away = Err(StoreError::Unavailable("x".to_owned()));
     let (away, _) = delivered(settings(JobImage::Pushed), &story, away).await;
-    assert!(matches!(away, Attempt::Refused { .. }), "{away:?}");
+    assert!(matches!(away, Attempt::Unknown { .. }), "it may be kept: {away:?}");
+}
+
+#[tokio::test]
+async fn once_a_newer_push_is_everywhere_a_job_is_followed_and_not_begun() {
+    let story = Story::completed();
+    let outdated = async |says: JobProgress| {
+        let runner = Runner::new(Ok(says));
+        let jobs: Arc<dyn RunsJobs> = Arc::<Runner>::clone(&runner);
+        let sink = AciJob::new("job".to_owned(), settings(JobImage::Pushed), jobs);
+        let attempt = sink.deliver(Parcel { outdated: true, ..story.parcel() }).await;
+        assert!(runner.asked.lock().unwrap()[0].ends_with(" true"), "nothing may begin");
+        attempt
+    };
+    let gone = outdated(JobProgress::Gone).await;
+    let superseded = Some("superseded".to_owned());
+    assert_eq!(gone, Attempt::Accepted { result: superseded, tells: None });
+    let ended = JobProgress::Ended { succeeded: true, result: "exit code 0".to_owned() };
+    let result = Some("exit code 0".to_owned());
+    let tells = Some(NoticeKind::JobSucceeded);
+    assert_eq!(outdated(ended).await, Attempt::Accepted { result, tells });
 }

@@ -155,7 +155,8 @@ impl Story {
     }
 
     fn parcel(&self) -> Parcel<'_> {
-        Parcel { push: &self.push, notice: &self.notice, claim: &self.claim, now: after(45) }
+        let Self { push, notice, claim } = self;
+        Parcel { push, notice, claim, now: after(45), outdated: false }
     }
 
     async fn told(&self, sink: &dyn Sink) -> Attempt {

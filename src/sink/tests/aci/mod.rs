@@ -89,7 +89,8 @@ impl Stage {
     /// One step; time stands still.
     async fn step(&self) -> Attempt {
         let Story { push, notice, claim } = &self.story;
-        self.sink().deliver(Parcel { push, notice, claim, now: self.now }).await
+        let parcel = Parcel { push, notice, claim, now: self.now, outdated: false };
+        self.sink().deliver(parcel).await
     }
 
     /// Step after step, each as if another process made it, until it is over. Pauses between steps pass by the
