@@ -3,6 +3,7 @@
 use fan_in::{ContentId, Digest, EventId, Image, Registry, Repository, Shard, Tag};
 use hmac::{Hmac, Mac};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 use std::fmt;
 
 fn hash(kind: &str, parts: &[&str]) -> [u8; 16] {
@@ -94,10 +95,30 @@ pub fn part(part: &str) -> String {
     hex(hash("part", &[part]))
 }
 
-/// The row of a digest in a repository, over all registries.
+/// The row of a digest in a repository, as somebody may ask for it: in one registry or over all, under one tag or
+/// under any.
 #[must_use]
-pub fn digest(repository: &Repository, digest: &Digest) -> String {
-    format!("i:{}", hex(hash("digest", &[repository.as_str(), digest.as_str()])))
+pub fn digest(
+    registry: Option<&Registry>,
+    repository: &Repository,
+    tag: Option<&Tag>,
+    digest: &Digest,
+) -> String {
+    let registry = registry.map_or("", Registry::as_str);
+    let tag = tag.map_or("", Tag::as_str);
+    format!("i:{}", hex(hash("digest", &[registry, repository.as_str(), tag, digest.as_str()])))
+}
+
+/// All rows of an image's digest.
+#[must_use]
+pub fn digests(image: &Image) -> BTreeSet<String> {
+    let Image { repository, digest: Some(of), .. } = image else { return BTreeSet::new() };
+    let registries = [None, image.registry.as_ref()];
+    let tags = [None, image.tag.as_ref()];
+    let keys = registries
+        .into_iter()
+        .flat_map(|registry| tags.map(|tag| digest(registry, repository, tag, of)));
+    keys.collect()
 }
 
 /// What one request asks for, to tell it from another one.

@@ -76,24 +76,35 @@ impl App {
         self.parts.store.list(after, limit).await
     }
 
-    /// The newest push of an image.
+    /// The newest push of an image. Over several tags of a digest it is the one that opened last, and of its tag
+    /// the newest.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub async fn newest(&self, wanted: &Wanted) -> Result<Option<Push>, StoreError> {
-        if let Some(push) = self.newest_of_tag(wanted).await? {
-            return Ok(Some(push));
-        }
-        let Some(digest) = &wanted.digest else { return Ok(None) };
-        let Some(named) = self.parts.store.newest_of_digest(&wanted.repository, digest).await?
-        else {
-            return Ok(None);
+        let named = self.of_digest(wanted).await?;
+        let tag = wanted.tag.as_ref().or(named.as_ref().and_then(|push| push.image.tag.as_ref()));
+        let of_tag = match tag {
+            Some(tag) => self.newest_of_tag(wanted, tag).await?,
+            None => None,
         };
-        Ok(self.push(named.value).await?.filter(|push| wanted.fits(push)))
+        let named = named.filter(|push| wanted.fits(push));
+        Ok(named.into_iter().chain(of_tag).max_by_key(Push::order))
     }
 
-    async fn newest_of_tag(&self, wanted: &Wanted) -> Result<Option<Push>, StoreError> {
-        let Some(tag) = &wanted.tag else { return Ok(None) };
+    async fn of_digest(&self, wanted: &Wanted) -> Result<Option<Push>, StoreError> {
+        let Wanted { registry, repository, tag, digest: Some(digest), .. } = wanted else {
+            return Ok(None);
+        };
+        let store = &self.parts.store;
+        let id = store.of_digest(registry.as_ref(), repository, tag.as_ref(), digest).await?;
+        match id {
+            Some(id) => self.push(id).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn newest_of_tag(&self, wanted: &Wanted, tag: &Tag) -> Result<Option<Push>, StoreError> {
         let marks = self
             .parts
             .store

@@ -8,7 +8,7 @@
 //! | `p:{content}:{generation}` | an earlier push |
 //! | `!{due, 13 digits}{push}` | there is work for that push at that time |
 //! | `t:{hash}` | the newest pushes of a tag |
-//! | `i:{hash}` | the newest push of a digest |
+//! | `i:{hash}` | the push of a digest that opened last, for each way to ask for it |
 //! | `d:{9999999999999 − first seen, 13 digits}{push}` | the list, newest first |
 //! | `g:{hash}` | the [`Guard`] of a deployment's target, in a shard by its own hash |
 //!
@@ -38,8 +38,8 @@ use crate::ports::{JobId, Op, Row, Rows, StoreError, Version};
 use fan_in::decide::Change;
 use fan_in::mutant::{self, Mutant};
 use fan_in::{
-    ContentId, Digest, Family, Image, Outcome, Past, Push, PushId, RegionSet, Repository, Shard,
-    Tag, Timestamp,
+    ContentId, Digest, Family, Image, Outcome, Past, Push, PushId, RegionSet, Registry, Repository,
+    Shard, Tag, Timestamp,
 };
 use futures_util::future::try_join_all;
 pub use guard::{Guard, Lease, Place};
@@ -218,18 +218,20 @@ impl Store {
             .transpose()
     }
 
-    /// The push of a digest that opened last.
+    /// The push of a digest that opened last: in one registry or over all, under one tag or under any.
     ///
     /// # Errors
     /// As [`Rows::get`].
-    pub async fn newest_of_digest(
+    pub async fn of_digest(
         &self,
+        registry: Option<&Registry>,
         repository: &Repository,
+        tag: Option<&Tag>,
         digest: &Digest,
-    ) -> Result<Option<Stored<PushId>>, StoreError> {
-        let row = self.rows.get(keys::shard(repository), &keys::digest(repository, digest)).await?;
-        Ok(row
-            .and_then(|row| Some(Stored { value: PushId::parse(&row.doc)?, version: row.version })))
+    ) -> Result<Option<PushId>, StoreError> {
+        let key = keys::digest(registry, repository, tag, digest);
+        let row = self.rows.get(keys::shard(repository), &key).await?;
+        Ok(row.and_then(|row| PushId::parse(&row.doc)))
     }
 
     /// Writes what an arrival came to. `earlier` is what was read of the earlier push that it changes, `marks`
@@ -408,17 +410,18 @@ impl Store {
             return Ok(false);
         }
         write.delete(list_key(push.first_seen, id), None);
-        let Image { repository, tag, digest, .. } = &push.image;
+        let Image { repository, tag, .. } = &push.image;
         if let Some(tag) = tag
             && let Some(marks) = self.marks(repository, tag).await?
         {
             write.forget_mark(id, keys::tag(repository, tag), marks)?;
         }
-        if let Some(digest) = digest
-            && let Some(named) = self.newest_of_digest(repository, digest).await?
-            && named.value == id
-        {
-            write.delete(keys::digest(repository, digest), Some(named.version));
+        let names = keys::digests(&push.image);
+        let rows = try_join_all(names.iter().map(|key| self.rows.get(id.shard, key))).await?;
+        for Row { key, version, doc } in rows.into_iter().flatten() {
+            if PushId::parse(&doc) == Some(id) {
+                write.delete(key, Some(version));
+            }
         }
         write.commit(id.shard).await?;
         Ok(true)

@@ -96,8 +96,8 @@ impl<'a> Write<'a> {
         if !image.action.is_push() {
             return Ok(());
         }
-        if let Some(digest) = &image.digest {
-            self.put(keys::digest(&image.repository, digest), push.id.to_string());
+        for key in keys::digests(image) {
+            self.put(key, push.id.to_string());
         }
         self.mark(push, marks)
     }
