@@ -282,9 +282,8 @@ async fn endure<H: Home>(home: &H, name: &str, usual_rate: usize) {
     assert!(more <= GROWTH_MIB_MAX, "memory grows: {more:.2} MiB");
 }
 
-/// Prints what is known before the last look; says how much the most that the process has held has grown after the
-/// warm-up, in MiB. What it holds at present goes up and down by what the allocator gives back after a peak; what
-/// leaks is in every later peak.
+/// Prints what is known before the last look; says how much the memory has grown after the warm-up, in MiB. The most
+/// that the process has held is shown beside it: a pause is a peak, and what the allocator keeps of one is chance.
 fn report<H: Home>(run: &Run<'_, H>, name: &str, took: Duration) -> f64 {
     let (mut answers, samples) =
         (run.answers.lock().unwrap().clone(), run.samples.lock().unwrap().clone());
@@ -318,7 +317,7 @@ fn report<H: Home>(run: &Run<'_, H>, name: &str, took: Duration) -> f64 {
         last.resident,
         last.peak,
     ));
-    peak
+    resident
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
