@@ -76,6 +76,9 @@ pub const OPERATION_PAUSE_MAX: Duration = Duration::from_secs(300);
 /// An update that takes longer is looked at no more.
 pub const OPERATION_WITHIN: Duration = Duration::from_secs(30 * 60);
 
+/// Lines of the log that wait for somebody to read them, a few MiB; further ones are dropped.
+pub const LOG_LINES_MAX: usize = 10_000;
+
 /// The first so many characters of a text, as it is kept and shown.
 #[must_use]
 pub fn cut(text: &str, chars_max: usize) -> String {

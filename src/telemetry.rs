@@ -1,22 +1,31 @@
 //! Logs: one JSON object on each line of standard output, which the Functions host takes as information.
+//!
+//! A thread of its own writes them: whoever reads them may stop to, and webhooks are to be answered all the same.
 
+use crate::limits::LOG_LINES_MAX;
 use std::collections::BTreeMap;
 use std::panic;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 /// What we log ourselves: the crates, and the sink `log`.
 const OWN: [&str; 3] = ["acr_fanin", "azure_data_tables", "notice"];
 
-/// Begins to log. `RUST_LOG` in `env` chooses what, else `default` does.
-pub fn start(env: &BTreeMap<String, String>, default: &str) {
+/// Begins to log. `RUST_LOG` in `env` chooses what, else `default` does. What is returned writes the last lines when
+/// it is dropped.
+#[must_use]
+pub fn start(env: &BTreeMap<String, String>, default: &str) -> WorkerGuard {
     let asked = env.get("RUST_LOG").filter(|asked| !asked.is_empty());
     let asked = asked.map(|asked| directives(asked));
     let asked = asked.and_then(|asked| EnvFilter::try_new(asked).ok());
     let filter = asked.unwrap_or_else(|| EnvFilter::new(default));
+    let out = NonBlockingBuilder::default().buffered_lines_limit(LOG_LINES_MAX).lossy(true);
+    let (out, guard) = out.finish(std::io::stdout());
     let lines = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
+        .with_writer(out)
         .with_env_filter(filter)
         .with_ansi(false);
     // Somebody, a test, may have begun already; then his choice stands.
@@ -26,6 +35,7 @@ pub fn start(env: &BTreeMap<String, String>, default: &str) {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "a fault of ours: please report it");
     }));
+    guard
 }
 
 /// A level that names no target is for what we log ourselves. Below `info` libraries log what they are given,

@@ -103,7 +103,11 @@ impl App {
                 Err(Failed { error: StoreError::Conflict, .. }) => {}
                 Err(Failed { error: StoreError::Unavailable(what), outcome }) => {
                     self.counters.store_error();
-                    tracing::warn!(what, tries, "the store did not answer");
+                    // Said once for each arrival: while a store is away there are very many tries.
+                    match tries {
+                        0 => tracing::warn!(what, "the store did not answer"),
+                        _ => tracing::debug!(what, tries, "the store did not answer"),
+                    }
                     unsure = outcome.or(unsure);
                 }
             }

@@ -10,6 +10,7 @@ mod functions;
 mod guard;
 mod image_push;
 mod jobs;
+mod logs;
 mod protocol;
 mod proxy;
 mod standalone;

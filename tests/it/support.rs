@@ -143,9 +143,23 @@ pub(crate) fn start(
     settings: &[(&str, &str)],
     logs: &Happenings<String>,
 ) -> Process {
+    start_seen_by(command, settings, logs, |_| {})
+}
+
+/// The same; `also` is given each line, and the next is not read before it has returned.
+fn start_seen_by(
+    command: &mut Command,
+    settings: &[(&str, &str)],
+    logs: &Happenings<String>,
+    also: impl Fn(&str) + Clone + Send + 'static,
+) -> Process {
     let logs = logs.clone();
     command.env_clear().envs(watched::settings(settings.iter().copied()));
-    Process::start(command, move |line| logs.add(line.to_owned())).unwrap()
+    let see = move |line: &str| {
+        logs.add(line.to_owned());
+        also(line);
+    };
+    Process::start(command, see).unwrap()
 }
 
 /// `acr-fanin serve` on a port of its own.
@@ -160,10 +174,19 @@ pub(crate) struct Standalone {
 
 impl Standalone {
     pub(crate) fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::start_seen_by(folder, settings, |_| {})
+    }
+
+    /// The same; `also` is given each line, and the next is not read before it has returned.
+    pub(crate) fn start_seen_by(
+        folder: &Path,
+        settings: &[(&str, &str)],
+        also: impl Fn(&str) + Clone + Send + 'static,
+    ) -> Self {
         let mut command = binary(&[]);
         command.current_dir(folder).args(["serve", "--listen", "127.0.0.1:0"]);
         let logs = Happenings::default();
-        let process = start(&mut command, settings, &logs);
+        let process = start_seen_by(&mut command, settings, &logs, also);
         let serving =
             |line: &String| Some(parse(line)["address"].as_str()?.parse::<SocketAddr>().unwrap());
         let seen = logs
