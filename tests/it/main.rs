@@ -13,6 +13,7 @@ mod jobs;
 mod protocol;
 mod proxy;
 mod standalone;
+mod standalone_commands;
 mod standalone_jobs;
 mod support;
 mod world;
