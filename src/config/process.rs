@@ -4,26 +4,28 @@ use super::load::File;
 use super::problems::Wrong;
 use super::{file, reader};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 const FILE_NAME: &str = "fanin.toml";
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// The environment of this process. What is not UTF-8 in a value is replaced by U+FFFD, which no setting may have.
+/// The environment of this process. What is not UTF-8 is replaced by U+FFFD, which neither the name nor the value
+/// of a setting may have.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
 pub fn process_env() -> BTreeMap<String, String> {
-    let pairs = std::env::vars_os();
-    pairs
-        .filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
-        })
-        .collect()
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
 }
 
 pub(super) fn find_file(env: &BTreeMap<String, String>) -> File {
     if let Some(path) = reader::value(env, "FANIN_CONFIG") {
+        if !reader::is_text(path) {
+            // That is said of the setting itself.
+            return File::Absent;
+        }
         return match read_file(Path::new(path)) {
             Ok(Some(text)) => text_of(Path::new(path), text),
             Ok(None) => File::Unreadable {

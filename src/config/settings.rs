@@ -1,6 +1,7 @@
 //! Every setting there is, in one table: what is known, what the sample names and what the README explains.
 
 use super::problems::Problems;
+use super::reader::is_text;
 use std::collections::BTreeMap;
 
 /// Where a setting has an effect.
@@ -203,8 +204,7 @@ pub fn find(name: &str) -> Option<&'static Setting> {
 
 /// Names under our prefix that mean nothing are spelling mistakes, and values have to be text.
 pub(super) fn check_names(env: &BTreeMap<String, String>, problems: &mut Problems) {
-    let broken = |value: &str| value.contains(char::REPLACEMENT_CHARACTER);
-    for (name, _) in env.iter().filter(|(name, value)| find(name).is_some() && broken(value)) {
+    for (name, _) in env.iter().filter(|(name, value)| find(name).is_some() && !is_text(value)) {
         problems.add(name, "is not UTF-8");
     }
     for name in env.keys().filter(|name| name.starts_with("FANIN_") && find(name).is_none()) {

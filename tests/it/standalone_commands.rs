@@ -1,7 +1,9 @@
 //! The commands of the binary, and a start that is refused.
 
 use crate::support::{Standalone, binary, run};
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 
 const REGIONS: (&str, &str) = ("WebhookRegions", "northeurope, West Europe");
@@ -107,4 +109,19 @@ fn the_demo_plays_three_scenarios_and_ends_well() {
     ] {
         assert!(out.contains(text), "{text} is missing: {out}");
     }
+}
+
+#[test]
+fn what_is_not_utf8_is_one_problem_in_a_name_and_in_a_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = |text: &[u8]| OsStr::from_bytes(text).to_owned();
+    let mut command = binary(&[]);
+    command.env("WebhookRegions", broken(b"canary\xff")).env(broken(b"FANIN_\xff"), "canary");
+    command.env("FANIN_CONFIG", broken(b"canary\xff")).env(broken(b"OTHER_\xff"), "canary");
+    let (code, _, err) = run(command.current_dir(folder.path()).arg("check-config"));
+    assert_eq!(code, Some(78), "{err}");
+    let lines: Vec<_> = err.lines().collect();
+    assert_eq!(lines[..2], ["FANIN_CONFIG: is not UTF-8", "WebhookRegions: is not UTF-8"], "{err}");
+    assert!(lines[2].starts_with("FANIN_\u{fffd}: there is no such setting"), "{err}");
+    assert_eq!(lines.len(), 3, "{err}");
 }
