@@ -95,7 +95,14 @@ fn replica_region(text: &str) -> Result<Region, Wrong> {
     if text.eq_ignore_ascii_case("auto") {
         return said("is auto, which is not available in this version: name the regions");
     }
-    region(text)
+    let region = region(text)?;
+    if region.is_global() {
+        return said(
+            "is global, which stands for Docker Hub: a push that is reported there counts as everywhere at once; \
+             name the regions of the registry",
+        );
+    }
+    Ok(region)
 }
 
 /// Named twice, a registry counts once.

@@ -69,6 +69,14 @@ fn regions_cannot_be_read_from_the_registry_yet() {
 }
 
 #[test]
+fn the_region_of_docker_hub_is_none_that_a_registry_has_replicas_in() {
+    for value in ["global", "Glo Bal", "westeurope,global"] {
+        let problem = problem(&[("WebhookRegions", value)]);
+        assert!(problem.contains("is global, which stands for Docker Hub"), "{problem}");
+    }
+}
+
+#[test]
 fn the_timeout_lies_between_a_second_and_a_week() {
     let timeout = |value: &str| good(&[("WebhookTimeout", value)]).policy.timeout.as_secs();
     for (value, seconds) in
