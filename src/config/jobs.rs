@@ -107,6 +107,7 @@ fn read_job(keys: &mut Keys<'_>, names: &mut Vec<String>, place: Place<'_>) -> O
     }
     let where_it_is = place.read(keys);
     let image = image(keys);
+    let has_command = keys.table.contains_key("command");
     let command = keys.list("command", |text| Ok(Secret::new(text))).unwrap_or_default();
     if command.len() > ARGS_MAX || command.iter().any(|part| part.expose().len() > ARG_MAX) {
         keys.wrong(
@@ -121,6 +122,9 @@ fn read_job(keys: &mut Keys<'_>, names: &mut Vec<String>, place: Place<'_>) -> O
     let identity = keys.read("identity", identity);
     let ttl = keys.read("ttl", ttl).unwrap_or(TTL);
     let allow_args = keys.flag("allow_args").unwrap_or_default();
+    if allow_args && !has_command {
+        keys.wrong("allow_args", "needs the key command: what a request brings as args follows it");
+    }
     keys.refuse_rest(KEYS);
     let (subscription, resource_group) = where_it_is?;
     let filled = keys.used.drain(..).map(Secret::new);

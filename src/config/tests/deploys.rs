@@ -244,6 +244,14 @@ fn no_two_jobs_have_one_name_whatever_else_is_wrong_with_them() {
 }
 
 #[test]
+fn arguments_follow_a_command() {
+    let problem = only(loaded(&format!("{JOB}allow_args = true\n")));
+    assert!(problem.contains("key allow_args: needs the key command"), "{problem}");
+    loaded(&format!("{JOB}allow_args = false\n")).unwrap();
+    loaded(&format!("{JOB}command = [\"make\"]\nallow_args = true\n")).unwrap();
+}
+
+#[test]
 fn what_deploys_says_whose_images_may_run() {
     let mut env = env(ALLOWED);
     env.remove("FANIN_REGISTRIES");
