@@ -181,12 +181,14 @@ fn read_sink(
     }
     let kind = keys.required("type", |text| values::one_of(text, Type::NAMES));
     *deploys |= matches!(kind, Some(Type::AciUpdate | Type::AciJob));
+    let private = private(keys, around.private);
     let format = match kind {
         Some(Type::Webhook) if keys.table.contains_key("format") => {
             keys.read("format", |text| values::one_of(text, FORMATS))
         }
         _ => Some(Format::default()),
     };
+    let url = |text: &str| values::sink_url(text, private);
     let config = match kind {
         None => {
             // Which of them it should have nobody knows.
@@ -195,24 +197,29 @@ fn read_sink(
             }
             None
         }
-        Some(Type::Slack) => keys.required("url", values::sink_url).map(|url| SinkKind::Slack { url }),
-        Some(Type::Teams) => keys.required("url", values::sink_url).map(|url| SinkKind::Teams { url }),
-        Some(Type::Webhook) => webhook(keys, format),
+        Some(Type::Slack) => keys.required("url", url).map(|url| SinkKind::Slack { url }),
+        Some(Type::Teams) => keys.required("url", url).map(|url| SinkKind::Teams { url }),
+        Some(Type::Webhook) => webhook(keys, format, private),
         Some(Type::AciUpdate) => {
             aci::read(keys, around.place, around.folder).map(SinkKind::AciUpdate)
         }
         Some(Type::AciJob) => jobs::read_sink(keys, jobs).map(SinkKind::AciJob),
         Some(Type::Log) => Some(SinkKind::Log),
     };
-    let private = keys.flag("private").unwrap_or(around.private);
     let name = name.unwrap_or_default();
     let subscription = read_subscription(keys, around.regions, &name, kind, format);
     keys.refuse_rest(&[COMMON, kind.map_or(&[], Type::keys)].concat());
     Some((SinkConfig { name, private, kind: config? }, subscription))
 }
 
-fn webhook(keys: &mut Keys<'_>, format: Option<Format>) -> Option<SinkKind> {
-    let url = keys.required("url", values::webhook_url);
+/// Where it could not be read, nothing can be said against a private address.
+fn private(keys: &mut Keys<'_>, default: bool) -> bool {
+    let default = default || keys.table.contains_key("private");
+    keys.flag("private").unwrap_or(default)
+}
+
+fn webhook(keys: &mut Keys<'_>, format: Option<Format>, private: bool) -> Option<SinkKind> {
+    let url = keys.required("url", |text| values::webhook_url(text, private));
     let secret = keys.read("secret", signing_secret);
     let user_agent = keys.read("user_agent", |text| {
         if text.is_empty() { said("is empty; leave it out") } else { values::header_value(text) }

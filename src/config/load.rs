@@ -155,7 +155,8 @@ fn sinks(
     regions: Option<&RegionSet>,
     azure: &Azure,
 ) -> file::Contents {
-    let private = reader.or_default("FANIN_PRIVATE_SINKS", values::boolean).unwrap_or(false);
+    // Where it could not be read, nothing can be said against a private address.
+    let private = reader.or_default("FANIN_PRIVATE_SINKS", values::boolean).unwrap_or(true);
     let mut made = sinks::from_environment(reader, private, azure);
     let mut contents = file::Contents::default();
     match file {

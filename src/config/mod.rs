@@ -32,7 +32,6 @@ pub use process::process_env;
 pub use signing::signing_key;
 pub use sinks::{Format, SinkConfig, SinkKind, is_own_header};
 pub use storage::Storage;
-pub use values::{is_localhost, is_loopback_host};
 
 use crate::intake;
 use crate::secret::Secret;

@@ -2,12 +2,13 @@
 
 use super::duration::{self, DAY_S};
 use super::problems::{Wrong, Wrongs};
+use crate::address;
 use crate::limits::REGIONS_MAX;
 use crate::secret::{Secret, SecretUrl};
 use fan_in::{Glob, Region, RegionSet, Registry, Retry};
 use std::fmt;
 use std::time::Duration;
-use url::{Host, Url};
+use url::Url;
 
 /// Pauses between attempts.
 const RETRIES_MAX: usize = 64;
@@ -233,27 +234,10 @@ pub(super) fn url(text: &str) -> Result<Url, Wrong> {
     match url.scheme() {
         "https" | "http" if url.host_str().is_none_or(str::is_empty) => said("names no host"),
         "https" => Ok(url),
-        "http" if url.host().is_some_and(|host| is_loopback_host(&host)) => Ok(url),
+        "http" if url.host().is_some_and(|host| address::is_loopback_host(&host)) => Ok(url),
         "http" => said("is plain http, which is accepted for loopback hosts only; write https://…"),
         _ => said("is not an https address"),
     }
-}
-
-/// A host that can be nothing but this machine: the one that plain http is spoken with.
-#[must_use]
-pub fn is_loopback_host(host: &Host<&str>) -> bool {
-    match host {
-        Host::Ipv4(ip) => ip.is_loopback(),
-        Host::Ipv6(ip) => ip.to_canonical().is_loopback(),
-        Host::Domain(name) => is_localhost(name),
-    }
-}
-
-/// `localhost` and what is below it, which whoever connects must find at a loopback address (RFC 6761).
-#[must_use]
-pub fn is_localhost(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    name.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }
 
 pub(super) fn has_user(url: &Url) -> bool {
@@ -270,8 +254,8 @@ pub(super) fn endpoint(text: &str) -> Result<Url, Wrong> {
 }
 
 /// Where a sink lives; a user and password only where the sink knows what to do with them.
-pub(super) fn sink_url(text: &str) -> Result<SecretUrl, Wrong> {
-    let url = url(text)?;
+pub(super) fn sink_url(text: &str, private: bool) -> Result<SecretUrl, Wrong> {
+    let url = callable(text, private)?;
     if has_user(&url) {
         said("has a user or password, which this sink does not take")
     } else {
@@ -279,8 +263,23 @@ pub(super) fn sink_url(text: &str) -> Result<SecretUrl, Wrong> {
     }
 }
 
-pub(super) fn webhook_url(text: &str) -> Result<SecretUrl, Wrong> {
-    url(text).map(SecretUrl::new)
+pub(super) fn webhook_url(text: &str, private: bool) -> Result<SecretUrl, Wrong> {
+    callable(text, private).map(SecretUrl::new)
+}
+
+/// What a name means is seen when it is called; what an address is, is seen at once.
+fn callable(text: &str, private: bool) -> Result<Url, Wrong> {
+    let url = url(text)?;
+    match url.host().and_then(|host| address::literal(&host)) {
+        Some(ip) if !address::is_allowed(ip, true) => said(
+            "is at a link-local address or a service of the machine's own, which no sink may call",
+        ),
+        Some(ip) if !address::is_allowed(ip, private) => said(
+            "is at an address that is not public; if that is meant, set FANIN_PRIVATE_SINKS to true, or private = true \
+             of a sink in fanin.toml",
+        ),
+        _ => Ok(url),
+    }
 }
 
 /// What travels in an HTTP header, as it is: visible characters, and spaces within.

@@ -250,6 +250,33 @@ fn plain_http_is_for_loopback_hosts_only() {
 }
 
 #[test]
+fn an_address_that_no_sink_could_ever_call_stops_the_start() {
+    let with = |name, url, private| [(name, url), ("FANIN_PRIVATE_SINKS", private)];
+    for name in ["SLACK_WEBHOOK_URL", "TEAMS_WEBHOOK_URL", "NOTIFY_WEBHOOK_URL"] {
+        for url in ["https://169.254.169.254/x", "https://[fe80::1]/", "https://0xa9fea9fe/"] {
+            for private in ["", "true"] {
+                let problem = problem(&with(name, url, private));
+                assert!(problem.starts_with(&format!("{name}: is at a link-local")), "{problem}");
+            }
+        }
+        for url in ["https://10.0.0.1/x", "https://[fd00::1]/", "https://0.0.0.0/"] {
+            let problem = problem(&with(name, url, "false"));
+            assert!(
+                problem.starts_with(&format!("{name}: is at an address that is not public")),
+                "{problem}"
+            );
+            good(&with(name, url, "true"));
+        }
+        for url in ["https://8.8.8.8/x", "https://127.0.0.1/", "https://[::1]/", "https://a.local/"]
+        {
+            good(&with(name, url, ""));
+        }
+        let unread = problem(&with(name, "https://10.0.0.1/x", "maybe"));
+        assert!(unread.starts_with("FANIN_PRIVATE_SINKS: "), "{unread}");
+    }
+}
+
+#[test]
 fn variables_make_sinks_that_hear_of_what_suits_them() {
     use NoticeKind::{Completed, Recovered, TimedOut};
     let (slack, teams, hook) =

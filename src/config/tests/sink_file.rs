@@ -158,6 +158,20 @@ fn a_sink_of_a_wrong_type_is_looked_through_all_the_same() {
 }
 
 #[test]
+fn a_sink_at_a_private_address_says_so() {
+    for kind in ["slack", "teams", "webhook"] {
+        let private = "url = \"https://10.0.0.1/x\"";
+        let problem = wrong(kind, private);
+        assert!(problem.starts_with("url: is at an address that is not public"), "{problem}");
+        good_file(&sink(kind, &format!("{private}\nprivate = true")));
+        let unread = wrong(kind, &format!("{private}\nprivate = 1"));
+        assert!(unread.starts_with("private: "), "{unread}");
+        let machine = "url = \"https://169.254.169.254/x\"\nprivate = true";
+        assert!(wrong(kind, machine).starts_with("url: is at a link-local address"));
+    }
+}
+
+#[test]
 fn a_registrys_own_format_is_for_completed_and_recovered_only() {
     for (format, kinds) in
         [("", "\"timed_out\""), ("format = \"acr\"", "\"completed\", \"deployed\"")]
