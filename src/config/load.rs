@@ -9,14 +9,21 @@ use crate::intake::Rules;
 use fan_in::{Correlation, Policy, RegionSet, Subscription};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum File {
     Absent,
-    Text { text: String, folder: Option<PathBuf> },
-    Unreadable { place: &'static str, wrong: Wrong },
+    /// Without a path it lies in no folder.
+    Text {
+        text: String,
+        path: Option<PathBuf>,
+    },
+    Unreadable {
+        place: &'static str,
+        wrong: Wrong,
+    },
 }
 
 pub(super) fn load_from(
@@ -162,13 +169,13 @@ fn sinks(
     match file {
         File::Absent => {}
         File::Unreadable { place, wrong } => reader.problems.add(place, wrong),
-        File::Text { text, folder } => {
+        File::Text { text, path } => {
             let names = made.iter().map(|(sink, _)| sink.name.clone()).collect();
             let place = Place {
                 subscription: azure.subscription_id.as_deref(),
                 resource_group: azure.resource_group.as_deref(),
             };
-            let folder = folder.as_deref();
+            let folder = path.as_deref().and_then(Path::parent);
             let mut around =
                 file::Around { env: reader.env, regions, private, names, place, folder };
             contents = file::read(text, &mut around, &mut reader.problems);

@@ -6,7 +6,7 @@ use super::{file, reader};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const FILE_NAME: &str = "fanin.toml";
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -39,8 +39,13 @@ pub(super) fn find_file(env: &BTreeMap<String, String>) -> File {
         };
     }
     let program = std::env::current_exe().ok();
-    let beside = program.as_deref().and_then(Path::parent).map(|folder| folder.join(FILE_NAME));
-    for path in [Some(Path::new(FILE_NAME).to_owned()), beside].into_iter().flatten() {
+    let beside = program.as_deref().and_then(Path::parent).map(Path::to_owned);
+    first_in(beside.into_iter().chain([PathBuf::new()]))
+}
+
+/// The file in the first of these folders that has one.
+fn first_in(folders: impl Iterator<Item = PathBuf>) -> File {
+    for path in folders.map(|folder| folder.join(FILE_NAME)) {
         match read_file(&path) {
             Ok(Some(text)) => return text_of(&path, text),
             Ok(None) => {}
@@ -53,7 +58,7 @@ pub(super) fn find_file(env: &BTreeMap<String, String>) -> File {
 }
 
 fn text_of(path: &Path, text: String) -> File {
-    File::Text { text, folder: path.parent().map(Path::to_owned) }
+    File::Text { text, path: Some(path.to_owned()) }
 }
 
 /// None when there is no such file.
@@ -107,7 +112,19 @@ mod tests {
             );
         }
         std::fs::write(&path, "# nothing").unwrap();
-        let (text, folder) = ("# nothing".to_owned(), Some(folder.path().to_owned()));
-        assert_eq!(named(&path), File::Text { text, folder });
+        assert_eq!(named(&path), text_of(&path, "# nothing".to_owned()));
+    }
+
+    #[test]
+    fn of_two_files_the_one_in_the_first_folder_is_read() {
+        let (beside, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let first =
+            || first_in([&beside, &here].map(|folder| folder.path().to_owned()).into_iter());
+        assert_eq!(first(), File::Absent);
+        for folder in [&here, &beside] {
+            let path = folder.path().join(FILE_NAME);
+            std::fs::write(&path, "# nothing").unwrap();
+            assert_eq!(first(), text_of(&path, "# nothing".to_owned()));
+        }
     }
 }

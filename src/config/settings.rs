@@ -191,7 +191,7 @@ pub const SETTINGS: &[Setting] = &[
     plain(
         "FANIN_CONFIG",
         None,
-        "where the file with more sinks is; default: fanin.toml in the working folder, else beside the program",
+        "where the file with more sinks is; default: fanin.toml beside the program, else in the working folder",
     ),
     plain("AZURE_RESOURCE_MANAGER_ENDPOINT", None, "Resource Manager of another cloud").unsampled(),
     plain("AZURE_AUTHORITY_HOST", None, "the sign-in service of another cloud").unsampled(),

@@ -125,3 +125,26 @@ fn what_is_not_utf8_is_one_problem_in_a_name_and_in_a_value() {
     assert!(lines[2].starts_with("FANIN_\u{fffd}: there is no such setting"), "{err}");
     assert_eq!(lines.len(), 3, "{err}");
 }
+
+#[test]
+fn check_config_says_which_file_it_has_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |settings: &[(&str, &str)]| {
+        let (code, out, err) = run(binary(settings).current_dir(folder.path()).arg("check-config"));
+        let files: Vec<_> =
+            out.lines().filter_map(|line| Some(line.strip_prefix("File: ")?.to_owned())).collect();
+        (code, files, err)
+    };
+    assert_eq!(check(&[REGIONS]), (Some(0), vec![], String::new()));
+    let named = folder.path().join("named.toml");
+    let here = folder.path().join("fanin.toml");
+    std::fs::write(&here, "colour = 1\n").unwrap();
+    std::fs::write(&named, "").unwrap();
+    let (code, files, err) = check(&[REGIONS]);
+    let here = here.canonicalize().unwrap().to_str().unwrap().to_owned();
+    assert_eq!((code, files), (Some(78), vec![here]), "where something is wrong, above all");
+    assert!(err.starts_with("fanin.toml: key colour: "), "{err}");
+    let named = named.to_str().unwrap();
+    let by_name = check(&[REGIONS, ("FANIN_CONFIG", named)]);
+    assert_eq!(by_name, (Some(0), vec![named.to_owned()], String::new()));
+}
