@@ -283,7 +283,10 @@ async fn bad_input_gets_a_sentence_and_leaves_nothing_behind() {
         );
     }
     assert!(cases[7].1.text.contains("region querystring value missing"));
-    assert!(cases[8].1.text.contains("region querystring value is not in the configured regions"));
+    let unknown = "region querystring value is not in the configured regions";
+    assert!(cases[8].1.text.contains(unknown));
+    let twice = send(post.clone(), "?region=westeurope&region=northeurope", new, good.to_string());
+    assert_eq!(twice.await.brief(), (400, unknown.to_owned()), "as under the Functions host");
     let ignored = [
         send(post.clone(), "", new, json!({ "action": "ping" }).to_string()).await,
         send(post.clone(), west, new, with("/action", json!("quarantine"))).await,
