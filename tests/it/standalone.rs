@@ -366,6 +366,24 @@ async fn the_read_token_guards_the_status_and_the_metrics() {
 }
 
 #[tokio::test]
+async fn health_and_metrics_are_read_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Standalone::start(folder.path(), &[REGIONS]);
+    let client = reqwest::Client::new();
+    for path in ["/healthz", "/metrics"] {
+        let ask = async |method| Answer::of(client.request(method, server.url(path))).await;
+        for method in [reqwest::Method::GET, reqwest::Method::HEAD] {
+            assert_eq!(ask(method).await.status, 200, "{path}");
+        }
+        for method in [reqwest::Method::POST, reqwest::Method::DELETE, reqwest::Method::OPTIONS] {
+            let answer = ask(method).await;
+            let allowed = answer.headers["allow"].as_str();
+            assert_eq!((answer.status, allowed), (405, "GET, HEAD"), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_scripted_scenarios_play_against_any_endpoint() {
     let folder = tempfile::tempdir().unwrap();
     let settings = [REGIONS, ("FANIN_WEBHOOK_SECRET", "")];
