@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// An HTTP request as both homes see it. Header names are compared without case.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// Upper case.
     pub method: String,
-    /// Decoded; of a name given twice the first counts.
+    /// Decoded.
     pub query: Vec<(String, String)>,
     pub headers: Vec<(String, String)>,
     /// None where there was no body at all, or the host dropped it.
@@ -18,12 +19,13 @@ pub struct Request {
 }
 
 impl Request {
+    /// The values of a parameter that is given more than once are joined by commas, as the Functions host does.
     #[must_use]
-    pub fn query(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+    pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
+        let named = self.query.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+        let mut values = named.map(|(_, value)| value.as_str());
+        let first = Cow::Borrowed(values.next()?);
+        Some(values.fold(first, |joined, value| joined + "," + value))
     }
 
     #[must_use]
@@ -74,5 +76,20 @@ impl Answer {
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_is_given_more_than_once_is_all_of_its_values() {
+        let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let query = [("region", "a"), ("x", ""), ("REGION", "b,c"), ("X", "")].map(pair).into();
+        let request = Request { query, ..Request::default() };
+        assert_eq!(request.query("Region").as_deref(), Some("a,b,c"));
+        assert_eq!(request.query("x").as_deref(), Some(","));
+        assert_eq!(request.query("y"), None);
     }
 }

@@ -3,6 +3,7 @@
 //! Start reading at [`app`], the use cases; [`ports`] says what they need of the world, `boot` puts the
 //! two together for the two homes, [`functions`] and [`standalone`]. `docs/ARCHITECTURE.md` is the map.
 
+pub mod address;
 pub mod answer;
 pub mod api;
 pub mod app;

@@ -177,8 +177,8 @@ async fn route(home: &Home, path: &str, request: &Request) -> Answer {
             ring(bells, pushed.bells);
             pushed.answer
         }
-        "/healthz" => metrics::health(app).await,
-        "/metrics" => guarded(config, request, || async { metrics::metrics(app) }).await,
+        "/healthz" => metrics::health(app, request).await,
+        "/metrics" => guarded(config, request, || async { metrics::metrics(app, request) }).await,
         "/api/status" => guarded(config, request, || status::status(app, None, request)).await,
         // Without a token any page in a browser of this machine could send one, and with it a page elsewhere.
         "/api/jobs" if request.header("origin").is_some() => {

@@ -12,7 +12,7 @@ const LINES_MAX: usize = 500;
 const NOT_OURS: [&str; 3] = ["target", "node_modules", "Cargo.lock"];
 
 /// Which rooms of `src` a room may use; itself always. `docs/ARCHITECTURE.md` draws the same arrows.
-const ARROWS: [(&str, &[&str]); 22] = [
+const ARROWS: [(&str, &[&str]); 23] = [
     ("main", &["cli"]),
     ("cli", &["boot", "clock", "config", "functions", "standalone", "store", "telemetry"]),
     ("boot", &["app", "azure", "clock", "config", "ports", "sink", "store"]),
@@ -23,10 +23,27 @@ const ARROWS: [(&str, &[&str]); 22] = [
     ("app", &["intake", "keys", "limits", "ports", "store"]),
     ("intake", &["answer", "clock", "limits", "secret"]),
     ("store", &["azure", "clock", "config", "keys", "limits", "ports"]),
-    ("sink", &["azure", "clock", "config", "limits", "ports", "redact", "retry_after", "secret"]),
-    ("azure", &["clock", "config", "limits", "ports", "redact", "retry_after", "secret"]),
+    (
+        "sink",
+        &[
+            "address",
+            "azure",
+            "clock",
+            "config",
+            "limits",
+            "ports",
+            "redact",
+            "retry_after",
+            "secret",
+        ],
+    ),
+    (
+        "azure",
+        &["address", "clock", "config", "limits", "ports", "redact", "retry_after", "secret"],
+    ),
     ("redact", &["limits", "secret"]),
-    ("config", &["intake", "limits", "secret"]),
+    ("config", &["address", "intake", "limits", "secret"]),
+    ("address", &[]),
     ("answer", &[]),
     ("clock", &[]),
     ("fuzzing", &["answer", "functions", "ports", "sink", "store"]),

@@ -1,11 +1,14 @@
 //! `/healthz` and `/metrics`, which only the standalone home has.
 
-use crate::answer::{Answer, Body};
+use crate::answer::{Answer, Body, Request};
 use crate::app::App;
 use serde_json::json;
 
 /// 200 while the store answers.
-pub async fn health(app: &App) -> Answer {
+pub async fn health(app: &App, request: &Request) -> Answer {
+    if let Some(refusal) = refused(request) {
+        return refusal;
+    }
     match app.answers().await {
         Ok(_) => Answer::json(200, json!({ "status": "ok" })),
         Err(error) => {
@@ -16,6 +19,15 @@ pub async fn health(app: &App) -> Answer {
 }
 
 #[must_use]
-pub fn metrics(app: &App) -> Answer {
+pub fn metrics(app: &App, request: &Request) -> Answer {
+    if let Some(refusal) = refused(request) {
+        return refusal;
+    }
     Answer { status: 200, headers: Vec::new(), body: Body::Text(app.counters().render()) }
+}
+
+fn refused(request: &Request) -> Option<Answer> {
+    let reads = request.method == "GET" || request.method == "HEAD";
+    let refusal = || Answer::error(405, "this is read with GET").with_header("Allow", "GET, HEAD");
+    (!reads).then(refusal)
 }

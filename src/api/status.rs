@@ -123,7 +123,7 @@ pub async fn status(app: &App, push: Option<&str>, request: &Request) -> Answer 
     }
     let answer = match (push.filter(|push| !push.is_empty()), request.query("image")) {
         (Some(push), _) => by_id(app, push).await,
-        (None, Some(image)) => by_image(app, image, request).await,
+        (None, Some(image)) => by_image(app, &image, request).await,
         (None, None) => list(app, request).await,
     };
     answer.unwrap_or_else(|refusal| refusal).with_header("Cache-Control", "no-store")
@@ -160,12 +160,12 @@ async fn by_image(app: &App, image: &str, request: &Request) -> Result<Answer, A
     let mut wanted = Wanted::parse(image).map_err(|why| refuse("image", why.0))?;
     wanted.since = request
         .query("since")
-        .map(|since| time(since).ok_or(since))
+        .map(|since| time(&since).ok_or(()))
         .transpose()
-        .map_err(|_| refuse("since", "not an RFC 3339 time, such as 2026-11-20T10:00:00Z"))?;
+        .map_err(|()| refuse("since", "not an RFC 3339 time, such as 2026-11-20T10:00:00Z"))?;
     let region = request
         .query("region")
-        .map(Region::parse)
+        .map(|region| Region::parse(&region))
         .transpose()
         .map_err(|why| refuse("region", why.0))?;
     let push = app.newest(&wanted).await.map_err(|error| unavailable(&error))?;
@@ -188,12 +188,13 @@ fn time(text: &str) -> Option<Timestamp> {
 }
 
 async fn list(app: &App, request: &Request) -> Result<Answer, Answer> {
-    let limit = match request.query("limit").map(str::parse::<usize>) {
+    let limit = match request.query("limit").map(|limit| limit.parse::<usize>()) {
         None => PAGE_DEFAULT,
         Some(Ok(limit)) if (1..=PAGE_MAX).contains(&limit) => limit,
         Some(_) => return Err(Answer::error(400, "limit: not a number from 1 to 200")),
     };
     let after = request.query("after");
+    let after = after.as_deref();
     if after.is_some_and(|after| !is_list_position(after)) {
         return Err(Answer::error(400, "after: not what the page before said under next"));
     }

@@ -4,6 +4,7 @@
 use super::credential::{self, Bearer, Credential};
 use super::failure::{ArmError, Call, of_answer, one_line};
 use super::transport::{client, root_cause};
+use crate::address::is_loopback_host;
 use crate::clock;
 use crate::config;
 use crate::limits::{ARM_ANSWER_MAX, ARM_REQUEST};
@@ -88,7 +89,7 @@ impl Arm {
             Some(endpoint) => endpoint.clone(),
             None => Url::parse(PUBLIC_CLOUD)?,
         };
-        let local = base.host().is_some_and(|host| config::is_loopback_host(&host));
+        let local = base.host().is_some_and(|host| is_loopback_host(&host));
         if base.scheme() != "https" && !(local && base.scheme() == "http") {
             anyhow::bail!(
                 "AZURE_RESOURCE_MANAGER_ENDPOINT: must be https, since our token goes there"

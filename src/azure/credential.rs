@@ -2,7 +2,8 @@
 //! credential, renewed before they end, and never logged.
 
 use super::transport::{Detour, client};
-use crate::config::{Identity, is_loopback_host};
+use crate::address::is_loopback_host;
+use crate::config::Identity;
 use crate::secret::Secret;
 use async_trait::async_trait;
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};

@@ -14,6 +14,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, env: &BTreeMap<String, String>) -> ExitCode {
+    if let Some(path) = config::file(env) {
+        say(&format!("File: {}", path.display()));
+    }
     match config::load(env, args.home.map(Into::into), None) {
         Ok(config) => {
             let regions: Vec<&str> = config.policy.regions.iter().map(Region::as_str).collect();

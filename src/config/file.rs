@@ -56,6 +56,17 @@ impl Type {
         ("aci-job", Self::AciJob),
         ("log", Self::Log),
     ];
+
+    /// The keys that a sink of this type has beside the common ones.
+    const fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Slack | Self::Teams => &["url"],
+            Self::Webhook => &["url", "format", "secret", "headers", "user_agent"],
+            Self::AciUpdate => aci::KEYS,
+            Self::AciJob => jobs::SINK_KEYS,
+            Self::Log => &[],
+        }
+    }
 }
 
 /// What the file holds.
@@ -63,6 +74,8 @@ impl Type {
 pub(super) struct Contents {
     pub sinks: Vec<Made>,
     pub jobs: Vec<JobConfig>,
+    /// There is a sink that deploys, be it one that could not be read.
+    pub deploys: bool,
 }
 
 pub(super) fn read(text: &str, around: &mut Around<'_>, problems: &mut Problems) -> Contents {
@@ -81,13 +94,13 @@ pub(super) fn read(text: &str, around: &mut Around<'_>, problems: &mut Problems)
         problems.add(PLACE, format_args!("there are more than {SINKS_MAX} sinks"));
     }
     let jobs = jobs::read(jobs, around, problems);
-    let mut made = Vec::new();
+    let mut contents = Contents::default();
     for (sink, number) in sinks.into_iter().zip(1..) {
         if let Some(mut keys) = keys_of("sink", sink, number, around.env, problems) {
-            made.extend(read_sink(&mut keys, around, &jobs));
+            contents.sinks.extend(read_sink(&mut keys, around, &jobs, &mut contents.deploys));
         }
     }
-    Contents { sinks: made, jobs: jobs.jobs }
+    Contents { jobs: jobs.jobs, ..contents }
 }
 
 /// Everything under `[[kind]]`.
@@ -150,7 +163,12 @@ pub(super) fn name(text: &str) -> Result<String, Wrong> {
     }
 }
 
-fn read_sink(keys: &mut Keys<'_>, around: &mut Around<'_>, jobs: &Jobs) -> Option<Made> {
+fn read_sink(
+    keys: &mut Keys<'_>,
+    around: &mut Around<'_>,
+    jobs: &Jobs,
+    deploys: &mut bool,
+) -> Option<Made> {
     let name = keys.required("name", name);
     if let Some(name) = &name {
         if around.names.contains(name) {
@@ -161,39 +179,47 @@ fn read_sink(keys: &mut Keys<'_>, around: &mut Around<'_>, jobs: &Jobs) -> Optio
         }
         around.names.push(name.clone());
     }
-    let kind = keys.required("type", |text| values::one_of(text, Type::NAMES))?;
+    let kind = keys.required("type", |text| values::one_of(text, Type::NAMES));
+    *deploys |= matches!(kind, Some(Type::AciUpdate | Type::AciJob));
+    let private = private(keys, around.private);
     let format = match kind {
-        Type::Webhook if keys.table.contains_key("format") => {
+        Some(Type::Webhook) if keys.table.contains_key("format") => {
             keys.read("format", |text| values::one_of(text, FORMATS))
         }
         _ => Some(Format::default()),
     };
-    let (own, config): (&[&str], _) = match kind {
-        Type::Slack => {
-            (&["url"], keys.required("url", values::sink_url).map(|url| SinkKind::Slack { url }))
+    let url = |text: &str| values::sink_url(text, private);
+    let config = match kind {
+        None => {
+            // Which of them it should have nobody knows.
+            for key in Type::NAMES.iter().flat_map(|(_, kind)| kind.keys()) {
+                keys.table.remove(*key);
+            }
+            None
         }
-        Type::Teams => {
-            (&["url"], keys.required("url", values::sink_url).map(|url| SinkKind::Teams { url }))
+        Some(Type::Slack) => keys.required("url", url).map(|url| SinkKind::Slack { url }),
+        Some(Type::Teams) => keys.required("url", url).map(|url| SinkKind::Teams { url }),
+        Some(Type::Webhook) => webhook(keys, format, private),
+        Some(Type::AciUpdate) => {
+            aci::read(keys, around.place, around.folder).map(SinkKind::AciUpdate)
         }
-        Type::Webhook => {
-            (&["url", "format", "secret", "headers", "user_agent"], webhook(keys, format))
-        }
-        Type::AciUpdate => {
-            let update = aci::read(keys, around.place, around.folder);
-            (aci::KEYS, update.map(SinkKind::AciUpdate))
-        }
-        Type::AciJob => (jobs::SINK_KEYS, jobs::read_sink(keys, jobs).map(SinkKind::AciJob)),
-        Type::Log => (&[], Some(SinkKind::Log)),
+        Some(Type::AciJob) => jobs::read_sink(keys, jobs).map(SinkKind::AciJob),
+        Some(Type::Log) => Some(SinkKind::Log),
     };
-    let private = keys.flag("private").unwrap_or(around.private);
     let name = name.unwrap_or_default();
     let subscription = read_subscription(keys, around.regions, &name, kind, format);
-    keys.refuse_rest(&[COMMON, own].concat());
+    keys.refuse_rest(&[COMMON, kind.map_or(&[], Type::keys)].concat());
     Some((SinkConfig { name, private, kind: config? }, subscription))
 }
 
-fn webhook(keys: &mut Keys<'_>, format: Option<Format>) -> Option<SinkKind> {
-    let url = keys.required("url", values::webhook_url);
+/// Where it could not be read, nothing can be said against a private address.
+fn private(keys: &mut Keys<'_>, default: bool) -> bool {
+    let default = default || keys.table.contains_key("private");
+    keys.flag("private").unwrap_or(default)
+}
+
+fn webhook(keys: &mut Keys<'_>, format: Option<Format>, private: bool) -> Option<SinkKind> {
+    let url = keys.required("url", |text| values::webhook_url(text, private));
     let secret = keys.read("secret", signing_secret);
     let user_agent = keys.read("user_agent", |text| {
         if text.is_empty() { said("is empty; leave it out") } else { values::header_value(text) }
@@ -223,36 +249,36 @@ fn webhook(keys: &mut Keys<'_>, format: Option<Format>) -> Option<SinkKind> {
     Some(SinkKind::Webhook { url: url?, format: format?, secret, headers, user_agent })
 }
 
-/// `format` is None where it could not be read: then nothing can be said about what it carries.
+/// `kind` and `format` are None where they could not be read: then nothing can be said about what they carry.
 fn read_subscription(
     keys: &mut Keys<'_>,
     regions: Option<&RegionSet>,
     name: &str,
-    kind: Type,
+    kind: Option<Type>,
     format: Option<Format>,
 ) -> Subscription {
     let default = match kind {
-        Type::Slack | Type::Teams => sinks::TOLD,
-        Type::Webhook => format.unwrap_or_default().told(),
-        Type::AciUpdate | Type::AciJob => sinks::EVERYWHERE,
-        Type::Log => sinks::OF_PUSHES,
+        Some(Type::Slack | Type::Teams) => sinks::TOLD,
+        Some(Type::Webhook) => format.unwrap_or_default().told(),
+        Some(Type::AciUpdate | Type::AciJob) => sinks::EVERYWHERE,
+        Some(Type::Log) | None => sinks::OF_PUSHES,
     };
     let mut subscription = subscription(name, default);
     let failure = match kind {
-        Type::AciUpdate => Some(NoticeKind::DeployFailed),
-        Type::AciJob => Some(NoticeKind::JobFailed),
+        Some(Type::AciUpdate) => Some(NoticeKind::DeployFailed),
+        Some(Type::AciJob) => Some(NoticeKind::JobFailed),
         _ => None,
     };
     if let Some(kinds) = keys.list("on", notice_kind) {
         let (allowed, why): (&[NoticeKind], _) = match (kind, format) {
-            (Type::Webhook, Some(Format::Acr)) => {
+            (Some(Type::Webhook), Some(Format::Acr)) => {
                 (Format::Acr.kinds(), "format acr takes completed and recovered only")
             }
-            (Type::Log, _) => (
+            (Some(Type::Log), _) => (
                 sinks::OF_PUSHES,
                 "a log sink takes region_ready, completed, timed_out and recovered",
             ),
-            (Type::AciUpdate | Type::AciJob, _) => (
+            (Some(Type::AciUpdate | Type::AciJob), _) => (
                 sinks::THERE,
                 "what is deployed has to be there: region_ready, completed or recovered",
             ),

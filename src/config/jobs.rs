@@ -71,42 +71,43 @@ const KEYS: &[&str] = &[
 
 pub(super) const SINK_KEYS: &[&str] = &["subscription", "resource_group", "job"];
 
-/// The jobs of the file that could be read.
+/// The jobs of the file.
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
+    /// Those that could be read.
     pub jobs: Vec<JobConfig>,
-    /// There are no others.
-    whole: bool,
+    /// Of the others, too.
+    names: Vec<String>,
+    /// There is one whose name could not be read.
+    unnamed: bool,
 }
 
 pub(super) fn read(tables: Vec<Value>, around: &file::Around<'_>, problems: &mut Problems) -> Jobs {
     if tables.len() > JOBS_MAX {
         problems.add(file::PLACE, format_args!("there are more than {JOBS_MAX} jobs"));
     }
-    let mut jobs: Vec<JobConfig> = Vec::new();
-    let mut whole = true;
+    let count = tables.len();
+    let (mut jobs, mut names) = (Vec::new(), Vec::new());
     for (table, number) in tables.into_iter().zip(1..) {
-        let keys = file::keys_of("job", table, number, around.env, problems);
-        let Some(mut keys) = keys else {
-            whole = false;
-            continue;
-        };
-        let Some(job) = read_job(&mut keys, around.place) else {
-            whole = false;
-            continue;
-        };
-        if jobs.iter().any(|other| other.name == job.name) {
-            keys.wrong("name", "another job has it");
+        if let Some(mut keys) = file::keys_of("job", table, number, around.env, problems) {
+            jobs.extend(read_job(&mut keys, &mut names, around.place));
         }
-        jobs.push(job);
     }
-    Jobs { jobs, whole }
+    let unnamed = names.len() < count;
+    Jobs { jobs, names, unnamed }
 }
 
-fn read_job(keys: &mut Keys<'_>, place: Place<'_>) -> Option<JobConfig> {
+fn read_job(keys: &mut Keys<'_>, names: &mut Vec<String>, place: Place<'_>) -> Option<JobConfig> {
     let name = keys.required("name", file::name);
+    if let Some(name) = &name {
+        if names.contains(name) {
+            keys.wrong("name", "another job has it");
+        }
+        names.push(name.clone());
+    }
     let where_it_is = place.read(keys);
     let image = image(keys);
+    let has_command = keys.table.contains_key("command");
     let command = keys.list("command", |text| Ok(Secret::new(text))).unwrap_or_default();
     if command.len() > ARGS_MAX || command.iter().any(|part| part.expose().len() > ARG_MAX) {
         keys.wrong(
@@ -121,6 +122,9 @@ fn read_job(keys: &mut Keys<'_>, place: Place<'_>) -> Option<JobConfig> {
     let identity = keys.read("identity", identity);
     let ttl = keys.read("ttl", ttl).unwrap_or(TTL);
     let allow_args = keys.flag("allow_args").unwrap_or_default();
+    if allow_args && !has_command {
+        keys.wrong("allow_args", "needs the key command: what a request brings as args follows it");
+    }
     keys.refuse_rest(KEYS);
     let (subscription, resource_group) = where_it_is?;
     let filled = keys.used.drain(..).map(Secret::new);
@@ -204,7 +208,7 @@ pub(super) fn read_sink(keys: &mut Keys<'_>, jobs: &Jobs) -> Option<AciJob> {
     let resource_group = keys.read("resource_group", values::azure_name);
     let name = keys.required("job", |text| Ok(text.to_owned()))?;
     let Some(job) = jobs.jobs.iter().find(|job| job.name == name) else {
-        if jobs.whole {
+        if !jobs.unnamed && !jobs.names.contains(&name) {
             keys.wrong("job", "there is no [[job]] of this name");
         }
         return None;

@@ -1,6 +1,6 @@
 //! Reads the keys of one table of the file, and puts values of the environment in their place.
 
-use super::problems::{Problems, Wrong};
+use super::problems::{Problems, Wrong, Wrongs};
 use super::reader;
 use super::settings::nearest;
 use super::values::items;
@@ -23,8 +23,9 @@ impl Keys<'_> {
         self.problems.add(&self.place, format_args!("key {key}: {sentence}"));
     }
 
-    fn checked<T>(&mut self, key: &str, parsed: Result<T, Wrong>) -> Option<T> {
-        parsed.map_err(|wrong| self.wrong(key, wrong)).ok()
+    fn checked<T>(&mut self, key: &str, parsed: Result<T, impl Into<Wrongs>>) -> Option<T> {
+        let place = format!("{}: key {key}", self.place);
+        parsed.map_err(|wrongs| self.problems.add_all(place, wrongs)).ok()
     }
 
     fn filled(&mut self, key: &str, value: Value) -> Option<String> {
@@ -76,9 +77,9 @@ impl Keys<'_> {
             return None;
         }
         let filled: Vec<_> = values.into_iter().map(|value| self.filled(key, value)).collect();
-        let texts: Vec<_> = filled.into_iter().collect::<Option<_>>()?;
-        let parsed = items(texts.iter().map(String::as_str), parse);
-        self.checked(key, parsed)
+        let parsed = items(filled.iter().map(Option::as_deref), parse);
+        let parsed = self.checked(key, parsed)?;
+        filled.iter().all(Option::is_some).then_some(parsed)
     }
 
     pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
@@ -160,7 +161,7 @@ pub(super) fn fill(
             return (filled, wrongs);
         };
         match reader::value(env, name) {
-            Some(value) if value.contains(char::REPLACEMENT_CHARACTER) => {
+            Some(value) if !reader::is_text(value) => {
                 wrongs.push(format!("the environment variable {name} is not UTF-8"));
             }
             Some(value) => {

@@ -1,7 +1,6 @@
 //! Puts the settings together.
 
 use super::aci::Place;
-use super::jobs::JobConfig;
 use super::problems::{Problems, Wrong};
 use super::reader::Reader;
 use super::sinks::{Made, SinkConfig};
@@ -10,14 +9,21 @@ use crate::intake::Rules;
 use fan_in::{Correlation, Policy, RegionSet, Subscription};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum File {
     Absent,
-    Text { text: String, folder: Option<PathBuf> },
-    Unreadable { place: &'static str, wrong: Wrong },
+    /// Without a path it lies in no folder.
+    Text {
+        text: String,
+        path: Option<PathBuf>,
+    },
+    Unreadable {
+        place: &'static str,
+        wrong: Wrong,
+    },
 }
 
 pub(super) fn load_from(
@@ -47,8 +53,10 @@ pub(super) fn load_from(
     let sink_timeout = reader.or_default("FANIN_SINK_TIMEOUT", values::sink_timeout);
     let read_token = reader.read("FANIN_READ_TOKEN", values::token);
     let setup = setup(&mut reader);
-    let (made, jobs) = sinks(&mut reader, file, regions.as_ref(), &azure);
-    let (sinks, subscriptions) = allow(&mut reader, made, intake.as_ref());
+    let made = sinks(&mut reader, file, regions.as_ref(), &azure);
+    let jobs = made.jobs;
+    check_allowed(&mut reader, made.deploys);
+    let (sinks, subscriptions) = allow(made.sinks, intake.as_ref());
     check_doors(&mut reader, home, listen);
 
     let problems = reader.problems;
@@ -153,52 +161,52 @@ fn sinks(
     file: &File,
     regions: Option<&RegionSet>,
     azure: &Azure,
-) -> (Vec<Made>, Vec<JobConfig>) {
-    let private = reader.or_default("FANIN_PRIVATE_SINKS", values::boolean).unwrap_or(false);
+) -> file::Contents {
+    // Where it could not be read, nothing can be said against a private address.
+    let private = reader.or_default("FANIN_PRIVATE_SINKS", values::boolean).unwrap_or(true);
     let mut made = sinks::from_environment(reader, private, azure);
-    let mut jobs = Vec::new();
+    let mut contents = file::Contents::default();
     match file {
         File::Absent => {}
         File::Unreadable { place, wrong } => reader.problems.add(place, wrong),
-        File::Text { text, folder } => {
+        File::Text { text, path } => {
             let names = made.iter().map(|(sink, _)| sink.name.clone()).collect();
             let place = Place {
                 subscription: azure.subscription_id.as_deref(),
                 resource_group: azure.resource_group.as_deref(),
             };
-            let folder = folder.as_deref();
+            let folder = path.as_deref().and_then(Path::parent);
             let mut around =
                 file::Around { env: reader.env, regions, private, names, place, folder };
-            let contents = file::read(text, &mut around, &mut reader.problems);
-            made.extend(contents.sinks);
-            jobs = contents.jobs;
+            contents = file::read(text, &mut around, &mut reader.problems);
         }
     }
-    (made, jobs)
+    made.append(&mut contents.sinks);
+    contents.sinks = made;
+    contents.deploys |= reader.is_set("CONTAINER_GROUP_NAME");
+    contents
 }
 
-/// What deploys is told whose images may run, and that has to be said.
-fn allow(
-    reader: &mut Reader<'_>,
-    made: Vec<Made>,
-    rules: Option<&Rules>,
-) -> (Vec<SinkConfig>, Vec<Subscription>) {
+/// What deploys is told whose images may run.
+fn allow(made: Vec<Made>, rules: Option<&Rules>) -> (Vec<SinkConfig>, Vec<Subscription>) {
     let (mut sinks, subscriptions): (Vec<SinkConfig>, Vec<_>) = made.into_iter().unzip();
-    let mut deploys = false;
     for sink in &mut sinks {
         if let Some(allowed) = sink.kind.allowed() {
-            deploys = true;
             allowed.registries = rules.map(|r| r.registries.clone()).unwrap_or_default();
             allowed.repositories = rules.map(|r| r.repositories.clone()).unwrap_or_default();
         }
     }
+    (sinks, subscriptions)
+}
+
+/// Whose images may run has to be said.
+fn check_allowed(reader: &mut Reader<'_>, deploys: bool) {
     for name in ["FANIN_REGISTRIES", "FANIN_REPOSITORIES"] {
         if deploys && !reader.is_set(name) {
             let advice = "is missing; a sink deploys, so say whose images may run";
             reader.problems.add(name, advice);
         }
     }
-    (sinks, subscriptions)
 }
 
 /// Whoever listens to more than this machine must know who is talking.

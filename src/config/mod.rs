@@ -32,7 +32,6 @@ pub use process::process_env;
 pub use signing::signing_key;
 pub use sinks::{Format, SinkConfig, SinkKind, is_own_header};
 pub use storage::Storage;
-pub use values::{is_localhost, is_loopback_host};
 
 use crate::intake;
 use crate::secret::Secret;
@@ -41,6 +40,7 @@ use load::{File, load_from};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 
@@ -109,7 +109,7 @@ pub struct Setup {
 }
 
 /// The settings in `env` and in the file that goes with them: the one that `FANIN_CONFIG` names, else
-/// `fanin.toml` in the working directory, else the one beside the program.
+/// `fanin.toml` beside the program, else the one in the working directory.
 ///
 /// Without a `home`, it is Functions when there is something about `AzureWebJobsStorage`. `listen` is where
 /// standalone will listen.
@@ -124,6 +124,15 @@ pub fn load(
     load_from(env, &process::find_file(env), home, listen)
 }
 
+/// Where the file is that [`load`] reads, if it reads one.
+#[must_use]
+pub fn file(env: &BTreeMap<String, String>) -> Option<PathBuf> {
+    match process::find_file(env) {
+        File::Text { path, .. } => path.map(|path| std::path::absolute(&path).unwrap_or(path)),
+        File::Absent | File::Unreadable { .. } => None,
+    }
+}
+
 /// [`load`] without looking for a file: `toml` is its text, and may be empty. It lies in no folder, so that it can
 /// name no other files.
 ///
@@ -135,5 +144,5 @@ pub fn load_with_file(
     home: Option<Home>,
     listen: Option<SocketAddr>,
 ) -> Result<Config, Problems> {
-    load_from(env, &File::Text { text: toml.to_owned(), folder: None }, home, listen)
+    load_from(env, &File::Text { text: toml.to_owned(), path: None }, home, listen)
 }

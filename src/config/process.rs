@@ -4,26 +4,28 @@ use super::load::File;
 use super::problems::Wrong;
 use super::{file, reader};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const FILE_NAME: &str = "fanin.toml";
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// The environment of this process. What is not UTF-8 in a value is replaced by U+FFFD, which no setting may have.
+/// The environment of this process. What is not UTF-8 is replaced by U+FFFD, which neither the name nor the value
+/// of a setting may have.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
 pub fn process_env() -> BTreeMap<String, String> {
-    let pairs = std::env::vars_os();
-    pairs
-        .filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
-        })
-        .collect()
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
 }
 
 pub(super) fn find_file(env: &BTreeMap<String, String>) -> File {
     if let Some(path) = reader::value(env, "FANIN_CONFIG") {
+        if !reader::is_text(path) {
+            // That is said of the setting itself.
+            return File::Absent;
+        }
         return match read_file(Path::new(path)) {
             Ok(Some(text)) => text_of(Path::new(path), text),
             Ok(None) => File::Unreadable {
@@ -37,8 +39,13 @@ pub(super) fn find_file(env: &BTreeMap<String, String>) -> File {
         };
     }
     let program = std::env::current_exe().ok();
-    let beside = program.as_deref().and_then(Path::parent).map(|folder| folder.join(FILE_NAME));
-    for path in [Some(Path::new(FILE_NAME).to_owned()), beside].into_iter().flatten() {
+    let beside = program.as_deref().and_then(Path::parent).map(Path::to_owned);
+    first_in(beside.into_iter().chain([PathBuf::new()]))
+}
+
+/// The file in the first of these folders that has one.
+fn first_in(folders: impl Iterator<Item = PathBuf>) -> File {
+    for path in folders.map(|folder| folder.join(FILE_NAME)) {
         match read_file(&path) {
             Ok(Some(text)) => return text_of(&path, text),
             Ok(None) => {}
@@ -51,7 +58,7 @@ pub(super) fn find_file(env: &BTreeMap<String, String>) -> File {
 }
 
 fn text_of(path: &Path, text: String) -> File {
-    File::Text { text, folder: path.parent().map(Path::to_owned) }
+    File::Text { text, path: Some(path.to_owned()) }
 }
 
 /// None when there is no such file.
@@ -105,7 +112,19 @@ mod tests {
             );
         }
         std::fs::write(&path, "# nothing").unwrap();
-        let (text, folder) = ("# nothing".to_owned(), Some(folder.path().to_owned()));
-        assert_eq!(named(&path), File::Text { text, folder });
+        assert_eq!(named(&path), text_of(&path, "# nothing".to_owned()));
+    }
+
+    #[test]
+    fn of_two_files_the_one_in_the_first_folder_is_read() {
+        let (beside, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let first =
+            || first_in([&beside, &here].map(|folder| folder.path().to_owned()).into_iter());
+        assert_eq!(first(), File::Absent);
+        for folder in [&here, &beside] {
+            let path = folder.path().join(FILE_NAME);
+            std::fs::write(&path, "# nothing").unwrap();
+            assert_eq!(first(), text_of(&path, "# nothing".to_owned()));
+        }
     }
 }

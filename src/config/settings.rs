@@ -1,6 +1,7 @@
 //! Every setting there is, in one table: what is known, what the sample names and what the README explains.
 
 use super::problems::Problems;
+use super::reader::is_text;
 use std::collections::BTreeMap;
 
 /// Where a setting has an effect.
@@ -190,7 +191,7 @@ pub const SETTINGS: &[Setting] = &[
     plain(
         "FANIN_CONFIG",
         None,
-        "where the file with more sinks is; default: fanin.toml in the working folder, else beside the program",
+        "where the file with more sinks is; default: fanin.toml beside the program, else in the working folder",
     ),
     plain("AZURE_RESOURCE_MANAGER_ENDPOINT", None, "Resource Manager of another cloud").unsampled(),
     plain("AZURE_AUTHORITY_HOST", None, "the sign-in service of another cloud").unsampled(),
@@ -203,8 +204,7 @@ pub fn find(name: &str) -> Option<&'static Setting> {
 
 /// Names under our prefix that mean nothing are spelling mistakes, and values have to be text.
 pub(super) fn check_names(env: &BTreeMap<String, String>, problems: &mut Problems) {
-    let broken = |value: &str| value.contains(char::REPLACEMENT_CHARACTER);
-    for (name, _) in env.iter().filter(|(name, value)| find(name).is_some() && broken(value)) {
+    for (name, _) in env.iter().filter(|(name, value)| find(name).is_some() && !is_text(value)) {
         problems.add(name, "is not UTF-8");
     }
     for name in env.keys().filter(|name| name.starts_with("FANIN_") && find(name).is_none()) {

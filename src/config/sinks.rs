@@ -124,12 +124,12 @@ pub(super) fn from_environment(reader: &mut Reader<'_>, private: bool, azure: &A
     let made = |name: &str, kind, kinds: &[NoticeKind]| {
         (SinkConfig { name: name.to_owned(), private, kind }, subscription(name, kinds))
     };
-    let slack = reader.read("SLACK_WEBHOOK_URL", values::sink_url);
+    let slack = reader.read("SLACK_WEBHOOK_URL", |text| values::sink_url(text, private));
     let slack = slack.map(|url| made("slack", SinkKind::Slack { url }, TOLD));
-    let teams = reader.read("TEAMS_WEBHOOK_URL", values::sink_url);
+    let teams = reader.read("TEAMS_WEBHOOK_URL", |text| values::sink_url(text, private));
     let teams = teams.map(|url| made("teams", SinkKind::Teams { url }, TOLD));
 
-    let url = reader.read("NOTIFY_WEBHOOK_URL", values::webhook_url);
+    let url = reader.read("NOTIFY_WEBHOOK_URL", |text| values::webhook_url(text, private));
     let secret = reader.read("NOTIFY_WEBHOOK_SECRET", signing_secret);
     let format = reader
         .read("NOTIFY_WEBHOOK_FORMAT", |text| values::one_of(text, FORMATS))

@@ -1,13 +1,14 @@
 //! How the text of one setting becomes what it means. No sentence here repeats the text.
 
 use super::duration::{self, DAY_S};
-use super::problems::Wrong;
+use super::problems::{Wrong, Wrongs};
+use crate::address;
 use crate::limits::REGIONS_MAX;
 use crate::secret::{Secret, SecretUrl};
 use fan_in::{Glob, Region, RegionSet, Registry, Retry};
 use std::fmt;
 use std::time::Duration;
-use url::{Host, Url};
+use url::Url;
 
 /// Pauses between attempts.
 const RETRIES_MAX: usize = 64;
@@ -23,28 +24,41 @@ pub(super) fn said<T>(sentence: impl fmt::Display) -> Result<T, Wrong> {
 pub(super) fn list<T>(
     text: &str,
     parse: impl Fn(&str) -> Result<T, Wrong>,
-) -> Result<Vec<T>, Wrong> {
-    items(text.split(','), parse)
+) -> Result<Vec<T>, Wrongs> {
+    items(text.split(',').map(Some), parse)
 }
 
-/// [`list`], split already.
+/// [`list`], split already. Of an item that is None something has been said before.
 pub(super) fn items<'a, T>(
-    texts: impl Iterator<Item = &'a str>,
+    texts: impl Iterator<Item = Option<&'a str>>,
     parse: impl Fn(&str) -> Result<T, Wrong>,
-) -> Result<Vec<T>, Wrong> {
-    let mut read = Vec::new();
-    for (item, number) in texts.map(str::trim).zip(1..) {
+) -> Result<Vec<T>, Wrongs> {
+    let (read, wrongs) = each(texts, parse);
+    Wrongs::unless(wrongs, read)
+}
+
+/// The items that could be read, and what is wrong with each of the others.
+fn each<'a, T>(
+    texts: impl Iterator<Item = Option<&'a str>>,
+    parse: impl Fn(&str) -> Result<T, Wrong>,
+) -> (Vec<T>, Vec<Wrong>) {
+    let (mut read, mut wrongs) = (Vec::new(), Vec::new());
+    for (item, number) in texts.zip(1..) {
         if number > ITEMS_MAX {
-            return said(format_args!("has more than {ITEMS_MAX} items"));
+            return (read, vec![format!("has more than {ITEMS_MAX} items")]);
         }
-        if item.is_empty() {
-            return said(format_args!(
+        match item.map(str::trim) {
+            None => {}
+            Some("") => wrongs.push(format!(
                 "item {number} of the list is empty; remove the comma or fill the gap"
-            ));
+            )),
+            Some(item) => match parse(item) {
+                Ok(item) => read.push(item),
+                Err(wrong) => wrongs.push(format!("item {number} of the list {wrong}")),
+            },
         }
-        read.push(parse(item).map_err(|wrong| format!("item {number} of the list {wrong}"))?);
     }
-    Ok(read)
+    (read, wrongs)
 }
 
 pub(super) fn boolean(text: &str) -> Result<bool, Wrong> {
@@ -64,27 +78,36 @@ pub(super) fn region(text: &str) -> Result<Region, Wrong> {
     Region::parse(text).map_err(|invalid| format!("is no region: {invalid}"))
 }
 
-pub(super) fn regions(text: &str) -> Result<RegionSet, Wrong> {
-    let regions = list(text, |item| {
-        if item.eq_ignore_ascii_case("auto") {
-            return said("is auto, which is not available in this version: name the regions");
-        }
-        region(item)
-    })?;
+pub(super) fn regions(text: &str) -> Result<RegionSet, Wrongs> {
+    let (regions, mut wrongs) = each(text.split(',').map(Some), replica_region);
     if regions.len() > REGIONS_MAX {
-        return said(format_args!("has more than {REGIONS_MAX} regions"));
+        wrongs.push(format!("has more than {REGIONS_MAX} regions"));
     }
     let count = regions.len();
     let set: RegionSet = regions.into_iter().collect();
-    if set.len() == count {
-        Ok(set)
-    } else {
-        said("names a region twice; capitals and spaces make no difference")
+    if set.len() < count {
+        wrongs.push("names a region twice; capitals and spaces make no difference".to_owned());
     }
+    Wrongs::unless(wrongs, set)
+}
+
+/// A region that a replica of the registry can be in.
+fn replica_region(text: &str) -> Result<Region, Wrong> {
+    if text.eq_ignore_ascii_case("auto") {
+        return said("is auto, which is not available in this version: name the regions");
+    }
+    let region = region(text)?;
+    if region.is_global() {
+        return said(
+            "is global, which stands for Docker Hub: a push that is reported there counts as everywhere at once; \
+             name the regions of the registry",
+        );
+    }
+    Ok(region)
 }
 
 /// Named twice, a registry counts once.
-pub(super) fn registries(text: &str) -> Result<Vec<Registry>, Wrong> {
+pub(super) fn registries(text: &str) -> Result<Vec<Registry>, Wrongs> {
     let mut registries: Vec<Registry> =
         list(text, |item| Registry::parse(item).map_err(|e| format!("is wrong: {e}")))?;
     registries.sort();
@@ -130,12 +153,12 @@ pub(super) fn sink_timeout(text: &str) -> Result<Duration, Wrong> {
     )
 }
 
-pub(super) fn retry(text: &str) -> Result<Retry, Wrong> {
+pub(super) fn retry(text: &str) -> Result<Retry, Wrongs> {
     let bounds = Duration::from_millis(1)..=Duration::from_secs(7 * DAY_S);
     let pauses =
         list(text, |item| duration::within(item, &bounds, "more than nothing and at most 7 d"))?;
     if pauses.len() > RETRIES_MAX {
-        return said(format_args!("has more than {RETRIES_MAX} pauses"));
+        return Err(format!("has more than {RETRIES_MAX} pauses").into());
     }
     Ok(Retry(pauses))
 }
@@ -211,27 +234,10 @@ pub(super) fn url(text: &str) -> Result<Url, Wrong> {
     match url.scheme() {
         "https" | "http" if url.host_str().is_none_or(str::is_empty) => said("names no host"),
         "https" => Ok(url),
-        "http" if url.host().is_some_and(|host| is_loopback_host(&host)) => Ok(url),
+        "http" if url.host().is_some_and(|host| address::is_loopback_host(&host)) => Ok(url),
         "http" => said("is plain http, which is accepted for loopback hosts only; write https://…"),
         _ => said("is not an https address"),
     }
-}
-
-/// A host that can be nothing but this machine: the one that plain http is spoken with.
-#[must_use]
-pub fn is_loopback_host(host: &Host<&str>) -> bool {
-    match host {
-        Host::Ipv4(ip) => ip.is_loopback(),
-        Host::Ipv6(ip) => ip.to_canonical().is_loopback(),
-        Host::Domain(name) => is_localhost(name),
-    }
-}
-
-/// `localhost` and what is below it, which whoever connects must find at a loopback address (RFC 6761).
-#[must_use]
-pub fn is_localhost(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    name.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }
 
 pub(super) fn has_user(url: &Url) -> bool {
@@ -248,8 +254,8 @@ pub(super) fn endpoint(text: &str) -> Result<Url, Wrong> {
 }
 
 /// Where a sink lives; a user and password only where the sink knows what to do with them.
-pub(super) fn sink_url(text: &str) -> Result<SecretUrl, Wrong> {
-    let url = url(text)?;
+pub(super) fn sink_url(text: &str, private: bool) -> Result<SecretUrl, Wrong> {
+    let url = callable(text, private)?;
     if has_user(&url) {
         said("has a user or password, which this sink does not take")
     } else {
@@ -257,8 +263,23 @@ pub(super) fn sink_url(text: &str) -> Result<SecretUrl, Wrong> {
     }
 }
 
-pub(super) fn webhook_url(text: &str) -> Result<SecretUrl, Wrong> {
-    url(text).map(SecretUrl::new)
+pub(super) fn webhook_url(text: &str, private: bool) -> Result<SecretUrl, Wrong> {
+    callable(text, private).map(SecretUrl::new)
+}
+
+/// What a name means is seen when it is called; what an address is, is seen at once.
+fn callable(text: &str, private: bool) -> Result<Url, Wrong> {
+    let url = url(text)?;
+    match url.host().and_then(|host| address::literal(&host)) {
+        Some(ip) if !address::is_allowed(ip, true) => said(
+            "is at a link-local address or a service of the machine's own, which no sink may call",
+        ),
+        Some(ip) if !address::is_allowed(ip, private) => said(
+            "is at an address that is not public; if that is meant, set FANIN_PRIVATE_SINKS to true, or private = true \
+             of a sink in fanin.toml",
+        ),
+        _ => Ok(url),
+    }
 }
 
 /// What travels in an HTTP header, as it is: visible characters, and spaces within.

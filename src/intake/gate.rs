@@ -7,6 +7,7 @@ use crate::{limits, secret};
 use fan_in::{
     Action, Channel, Digest, Glob, Image, Origin, Region, Registry, Repository, Tag, Timestamp,
 };
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 const NO_BODY: Refusal = Refusal::Malformed(
@@ -83,10 +84,10 @@ impl Rules {
 
     /// The configured region that a webhook's address or header names.
     pub(super) fn region(&self, request: &Request) -> Result<Region, Refusal> {
-        let given = |text: &&str| !text.trim().is_empty();
-        let query = request.query("region").filter(given);
-        let text = query.or_else(|| request.header("x-fanin-region").filter(given));
-        self.configured(text.ok_or(NO_REGION)?).ok_or(UNKNOWN_REGION)
+        let query = request.query("region").filter(|text| !text.trim().is_empty());
+        let header = || request.header("x-fanin-region").filter(|text| !text.trim().is_empty());
+        let text = query.or_else(|| header().map(Cow::Borrowed)).ok_or(NO_REGION)?;
+        self.configured(&text).ok_or(UNKNOWN_REGION)
     }
 
     pub(super) fn configured(&self, text: &str) -> Option<Region> {
@@ -114,7 +115,7 @@ impl Rules {
     fn default_registry(&self, request: &Request) -> Result<Option<Registry>, Refusal> {
         if let Some(text) = request.query("registry").filter(|text| !text.trim().is_empty()) {
             let wrong = |_| Refusal::Malformed("registry querystring value is not a host name");
-            return Registry::parse(text).map(Some).map_err(wrong);
+            return Registry::parse(&text).map(Some).map_err(wrong);
         }
         Ok(if let [only] = &self.registries[..] { Some(only.clone()) } else { None })
     }

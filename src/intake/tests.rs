@@ -180,6 +180,16 @@ fn a_region_that_is_missing_or_unknown_is_refused() {
 }
 
 #[test]
+fn a_region_that_is_given_twice_is_none_of_the_configured() {
+    let twice = |other| query(query(bare("POST", PUSH), "region", "westeurope"), "Region", other);
+    for other in ["northeurope", "westeurope", ""] {
+        let (status, sentence) = refused(&twice(other), &rules());
+        let words = "region querystring value is not in the configured regions";
+        assert_eq!((status, sentence.as_str()), (400, words), "{other}");
+    }
+}
+
+#[test]
 fn only_allowed_registries_are_let_in() {
     let hub = || allowing(&["docker.io"]);
     assert_eq!(refused(&post(PUSH), &hub()).0, 403);

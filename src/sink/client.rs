@@ -1,15 +1,15 @@
 //! The one outbound HTTP client of the sinks. It goes where it is told and nowhere else: no redirects, no
 //! proxies from the environment, no addresses that are not allowed.
 
-use super::address::{Blocked, Guard, is_allowed};
-use crate::config::is_loopback_host;
+use super::address::{Blocked, Guard};
+use crate::address::{self, is_loopback_host};
 use crate::limits::SINK_ANSWER_MAX;
 use crate::retry_after;
 use fan_in::Timestamp;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use std::error::Error as StdError;
 use std::time::Duration;
-use url::{Host, Url};
+use url::Url;
 
 const USER_AGENT: &str = concat!("acr-fanin/", env!("CARGO_PKG_VERSION"));
 
@@ -90,12 +90,10 @@ impl Client {
         if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback_host(&host)) {
             return Err("the sink's URL is not https".to_owned());
         }
-        let ip = match host {
-            Host::Ipv4(ip) => ip.into(),
-            Host::Ipv6(ip) => ip.into(),
-            Host::Domain(_) => return Ok(()),
-        };
-        if is_allowed(ip, self.private) { Ok(()) } else { Err(Blocked.to_string()) }
+        match address::literal(&host) {
+            Some(ip) if !address::is_allowed(ip, self.private) => Err(Blocked.to_string()),
+            _ => Ok(()),
+        }
     }
 
     fn failure(&self, error: reqwest::Error) -> Outcome {

@@ -1,7 +1,7 @@
 //! Who is told: chats, webhooks and the log; and what brings containers to a pushed image.
 
 pub mod aci;
-pub mod address;
+mod address;
 mod attempt;
 pub mod client;
 pub mod job;

@@ -86,6 +86,7 @@ impl Sqlite {
     /// [`OpenError`], as it says.
     pub fn open(path: &Path, access: Access) -> Result<Self, OpenError> {
         let failed = |error| OpenError::Database { path: path.to_owned(), error };
+        create(path);
         let writer = connect(path).map_err(failed)?;
         let lock = match access {
             Access::Server => Some(lock(path)?),
@@ -102,6 +103,20 @@ impl Sqlite {
         spawn("sqlite-write", Box::new(move || write_all(&writer, &write_queue)))?;
         Ok(Self { reads, writes, _lock: lock })
     }
+}
+
+/// Makes the file its owner's alone before SQLite makes it anybody's: logs of jobs lie in it, and the key of their
+/// names. What SQLite puts beside it has the mode of the file. One that is there is left as it is, and what cannot
+/// be made SQLite will complain about.
+fn create(path: &Path) {
+    if path.exists() {
+        return;
+    }
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    drop(options.open(path));
 }
 
 /// Locks the file's own name: a link to it is another name for the same lock. The file is there already.
@@ -318,6 +333,26 @@ mod tests {
         }
         drop(first);
         Sqlite::open(&file, Access::Server).unwrap();
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_new_file_is_its_owners_alone_and_one_that_is_there_keeps_its_mode() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |name: &str| {
+            std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777
+        };
+        let _new = Sqlite::open(&folder.path().join("new.db"), Access::Server).unwrap();
+        for name in ["new.db", "new.db-wal", "new.db-shm"] {
+            assert_eq!(mode(name), 0o600, "{name}");
+        }
+        let old = folder.path().join("old.db");
+        File::create(&old).unwrap().set_permissions(PermissionsExt::from_mode(0o640)).unwrap();
+        let _old = Sqlite::open(&old, Access::Server).unwrap();
+        for name in ["old.db", "old.db-wal", "old.db-shm"] {
+            assert_eq!(mode(name), 0o640, "{name}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod logs;
 mod protocol;
 mod proxy;
 mod standalone;
+mod standalone_commands;
 mod standalone_jobs;
 mod support;
 mod world;

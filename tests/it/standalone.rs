@@ -1,9 +1,7 @@
 //! The standalone home, driven from outside.
 
-use crate::support::{Answer, Receiver, Standalone, acr_push, binary, run};
+use crate::support::{Answer, Receiver, Standalone, acr_push, run};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
 
 const REGIONS: (&str, &str) = ("WebhookRegions", "northeurope, West Europe");
 
@@ -285,7 +283,10 @@ async fn bad_input_gets_a_sentence_and_leaves_nothing_behind() {
         );
     }
     assert!(cases[7].1.text.contains("region querystring value missing"));
-    assert!(cases[8].1.text.contains("region querystring value is not in the configured regions"));
+    let unknown = "region querystring value is not in the configured regions";
+    assert!(cases[8].1.text.contains(unknown));
+    let twice = send(post.clone(), "?region=westeurope&region=northeurope", new, good.to_string());
+    assert_eq!(twice.await.brief(), (400, unknown.to_owned()), "as under the Functions host");
     let ignored = [
         send(post.clone(), "", new, json!({ "action": "ping" }).to_string()).await,
         send(post.clone(), west, new, with("/action", json!("quarantine"))).await,
@@ -364,106 +365,21 @@ async fn the_read_token_guards_the_status_and_the_metrics() {
     assert!(!server.logs.all().concat().contains("canary"));
 }
 
-#[test]
-fn every_problem_of_the_settings_is_named_before_anything_is_opened() {
+#[tokio::test]
+async fn health_and_metrics_are_read_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = [
-        ("WebhookTimeout", "canary1"),
-        ("FANIN_TYPO", "canary2"),
-        ("SLACK_WEBHOOK_URL", "http://canary3.example/x"),
-        ("FANIN_RETENTION", "1s"),
-    ];
-    for command in [vec!["serve", "--listen", "127.0.0.1:0"], vec!["check-config"]] {
-        let (code, out, err) = run(binary(&settings).current_dir(folder.path()).args(&command));
-        assert_eq!(code, Some(78), "{command:?}: {out}{err}");
-        for name in [
-            "WebhookRegions",
-            "WebhookTimeout",
-            "FANIN_TYPO",
-            "SLACK_WEBHOOK_URL",
-            "FANIN_RETENTION",
-        ] {
-            assert!(err.lines().any(|line| line.contains(name)), "{name} is not named: {err}");
+    let server = Standalone::start(folder.path(), &[REGIONS]);
+    let client = reqwest::Client::new();
+    for path in ["/healthz", "/metrics"] {
+        let ask = async |method| Answer::of(client.request(method, server.url(path))).await;
+        for method in [reqwest::Method::GET, reqwest::Method::HEAD] {
+            assert_eq!(ask(method).await.status, 200, "{path}");
         }
-        assert!(!err.contains("canary"), "a value is shown: {err}");
-    }
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no database was made");
-}
-
-#[test]
-fn only_loopback_is_listened_on_without_secrets() {
-    let folder = tempfile::tempdir().unwrap();
-    let serve = |settings: &[(&str, &str)]| {
-        run(binary(settings).current_dir(folder.path()).args(["serve", "--listen", "0.0.0.0:0"]))
-    };
-    let (code, _, err) = serve(&[REGIONS]);
-    assert_eq!(code, Some(78));
-    assert!(err.contains("FANIN_WEBHOOK_SECRET") && err.contains("FANIN_READ_TOKEN"), "{err}");
-}
-
-#[test]
-fn a_second_server_on_one_file_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let _first = Standalone::start(folder.path(), &[REGIONS]);
-    let (code, _, err) = run(binary(&[REGIONS]).current_dir(folder.path()).args([
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-    ]));
-    assert_eq!(code, Some(1));
-    assert!(err.contains("--db"), "{err}");
-}
-
-#[test]
-fn without_a_command_there_is_help() {
-    let (code, out, _) = run(&mut binary(&[]));
-    assert_eq!(code, Some(2));
-    for command in ["serve", "demo", "check-config"] {
-        assert!(out.contains(command), "{out}");
-    }
-}
-
-#[test]
-fn nobody_has_to_listen_to_a_command() {
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let mut command = binary(&[REGIONS]);
-    let output = command.arg("check-config").stdout(writer).stderr(Stdio::piped()).spawn();
-    let output = output.unwrap().wait_with_output().unwrap();
-    let err = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), err.as_str()), (Some(0), ""));
-}
-
-#[test]
-fn the_demo_takes_its_files_away_when_it_is_interrupted() {
-    let folder = tempfile::tempdir().unwrap();
-    let files = || std::fs::read_dir(folder.path()).unwrap().count();
-    let mut command = binary(&[("TMPDIR", folder.path().to_str().unwrap())]);
-    let mut demo =
-        command.arg("demo").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().starts_with("simple")), "the scenarios begin");
-    assert_eq!(files(), 1);
-    let kill = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap();
-    assert!(kill.success());
-    let rest: Vec<_> = lines.map(Result::unwrap).collect();
-    assert_eq!(demo.wait().unwrap().code(), Some(1), "{rest:?}");
-    assert_eq!(files(), 0, "{rest:?}");
-}
-
-#[test]
-fn the_demo_plays_three_scenarios_and_ends_well() {
-    let (code, out, err) = run(binary(&[]).args(["demo", "--exit"]));
-    assert_eq!(code, Some(0), "{out}{err}");
-    for text in [
-        "simple",
-        "interleaved",
-        "timeout",
-        "in all 4 regions",
-        "missing: southeastasia",
-        "recovered",
-    ] {
-        assert!(out.contains(text), "{text} is missing: {out}");
+        for method in [reqwest::Method::POST, reqwest::Method::DELETE, reqwest::Method::OPTIONS] {
+            let answer = ask(method).await;
+            let allowed = answer.headers["allow"].as_str();
+            assert_eq!((answer.status, allowed), (405, "GET, HEAD"), "{path}");
+        }
     }
 }
 

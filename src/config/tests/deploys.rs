@@ -223,8 +223,32 @@ fn a_sink_starts_a_job_that_there_is_maybe_elsewhere() {
         ("sub", "there")
     );
     assert!(wrong("aci-job", "job = \"build\"").contains("there is no [[job]] of this name"));
-    let twice = only(loaded(&format!("{JOB}{JOB}")));
-    assert!(twice.contains("key name: another job has it"), "{twice}");
+}
+
+#[test]
+fn no_two_jobs_have_one_name_whatever_else_is_wrong_with_them() {
+    let told = |toml: &str| {
+        let problems = loaded(toml).unwrap_err();
+        let count = |part: &str| problems.lines().filter(|line| line.contains(part)).count();
+        let twice = count("job \"build\": key name: another job has it");
+        (twice, problems.lines().count())
+    };
+    let broken = "[[job]]\nname = \"build\"\nimage = \"a b\"\n";
+    assert_eq!(told(&format!("{JOB}{JOB}")), (1, 1));
+    assert_eq!(told(&format!("{JOB}{broken}")), (1, 2));
+    assert_eq!(told(&format!("{broken}{JOB}")), (1, 2));
+    // A sink of the broken one has no problem of its own, one of none at all has.
+    let sinks = |job: &str| format!("{broken}{}", sink("aci-job", &format!("job = \"{job}\"")));
+    assert_eq!(told(&sinks("build")), (0, 1));
+    assert_eq!(told(&sinks("other")), (0, 2));
+}
+
+#[test]
+fn arguments_follow_a_command() {
+    let problem = only(loaded(&format!("{JOB}allow_args = true\n")));
+    assert!(problem.contains("key allow_args: needs the key command"), "{problem}");
+    loaded(&format!("{JOB}allow_args = false\n")).unwrap();
+    loaded(&format!("{JOB}command = [\"make\"]\nallow_args = true\n")).unwrap();
 }
 
 #[test]
@@ -236,6 +260,10 @@ fn what_deploys_says_whose_images_may_run() {
     env.remove("FANIN_REPOSITORIES");
     let both = load_with_file(&env, &sink("aci-update", UPDATE), None, None).unwrap_err();
     assert_eq!(both.lines().count(), 2, "{both}");
+    let broken = load_with_file(&env, &sink("aci-job", "job = \"no\""), None, None).unwrap_err();
+    assert_eq!(broken.lines().count(), 3, "{broken}");
+    env.insert("CONTAINER_GROUP_NAME".to_owned(), "-".to_owned());
+    assert_eq!(load_with_file(&env, "", None, None).unwrap_err().lines().count(), 3);
 }
 
 #[test]

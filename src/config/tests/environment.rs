@@ -3,12 +3,38 @@
 use super::*;
 use crate::config::signing::signing_secret;
 
-/// Each of these values is the only problem, and named by its setting.
+/// Nothing but each of these values is wrong, and it is named by its setting.
 fn refused(name: &str, values: &[&str]) {
     for value in values {
-        let problem = problem(&[(name, value)]);
-        assert!(problem.starts_with(&format!("{name}: ")), "{name}={value}: {problem}");
+        let problems = load(&env(&[(name, value)]), None, None).unwrap_err();
+        let place = format!("{name}: ");
+        assert!(problems.lines().all(|line| line.starts_with(&place)), "{value}: {problems}");
     }
+}
+
+#[test]
+fn every_bad_item_of_a_list_is_told_on_a_line_of_its_own() {
+    let told = |name: &str, value: &str| {
+        let problems = load(&env(&[(name, value)]), None, None).unwrap_err();
+        let place = format!("{name}: ");
+        let told = problems.lines().map(|line| line.strip_prefix(&place).unwrap().to_owned());
+        told.map(|line| line.split(": ").next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let empty = |number: u8| {
+        format!("item {number} of the list is empty; remove the comma or fill the gap")
+    };
+    let item = |number: u8, wrong: &str| format!("item {number} of the list {wrong}");
+    let twice = "names a region twice; capitals and spaces make no difference".to_owned();
+    let no_region = |number| item(number, "is no region");
+    assert_eq!(
+        told("WebhookRegions", "a,größe,A,,b/c"),
+        [no_region(2), empty(4), no_region(5), twice]
+    );
+    assert_eq!(told("FANIN_REGISTRIES", ",a.io,*"), [empty(1), item(3, "is wrong")]);
+    assert_eq!(told("FANIN_WEBHOOK_SECRET", "ok,,ü").len(), 2);
+    assert_eq!(told("FANIN_REPOSITORIES", "A,b,C").len(), 2);
+    assert_eq!(told("FANIN_RETRY", "1s,soon,,8d").len(), 3);
+    assert_eq!(told("FANIN_RETRY", &"1,".repeat(1_000)), ["has more than 1000 items"]);
 }
 
 #[test]
@@ -39,6 +65,14 @@ fn regions_cannot_be_read_from_the_registry_yet() {
     for value in ["auto", "AUTO", "westeurope,auto"] {
         let problem = problem(&[("WebhookRegions", value)]);
         assert!(problem.contains("not available in this version"), "{problem}");
+    }
+}
+
+#[test]
+fn the_region_of_docker_hub_is_none_that_a_registry_has_replicas_in() {
+    for value in ["global", "Glo Bal", "westeurope,global"] {
+        let problem = problem(&[("WebhookRegions", value)]);
+        assert!(problem.contains("is global, which stands for Docker Hub"), "{problem}");
     }
 }
 
@@ -216,6 +250,33 @@ fn plain_http_is_for_loopback_hosts_only() {
 }
 
 #[test]
+fn an_address_that_no_sink_could_ever_call_stops_the_start() {
+    let with = |name, url, private| [(name, url), ("FANIN_PRIVATE_SINKS", private)];
+    for name in ["SLACK_WEBHOOK_URL", "TEAMS_WEBHOOK_URL", "NOTIFY_WEBHOOK_URL"] {
+        for url in ["https://169.254.169.254/x", "https://[fe80::1]/", "https://0xa9fea9fe/"] {
+            for private in ["", "true"] {
+                let problem = problem(&with(name, url, private));
+                assert!(problem.starts_with(&format!("{name}: is at a link-local")), "{problem}");
+            }
+        }
+        for url in ["https://10.0.0.1/x", "https://[fd00::1]/", "https://0.0.0.0/"] {
+            let problem = problem(&with(name, url, "false"));
+            assert!(
+                problem.starts_with(&format!("{name}: is at an address that is not public")),
+                "{problem}"
+            );
+            good(&with(name, url, "true"));
+        }
+        for url in ["https://8.8.8.8/x", "https://127.0.0.1/", "https://[::1]/", "https://a.local/"]
+        {
+            good(&with(name, url, ""));
+        }
+        let unread = problem(&with(name, "https://10.0.0.1/x", "maybe"));
+        assert!(unread.starts_with("FANIN_PRIVATE_SINKS: "), "{unread}");
+    }
+}
+
+#[test]
 fn variables_make_sinks_that_hear_of_what_suits_them() {
     use NoticeKind::{Completed, Recovered, TimedOut};
     let (slack, teams, hook) =
@@ -328,6 +389,16 @@ fn a_setting_that_nobody_knows_is_a_problem_under_our_prefix_only() {
 fn a_value_that_is_not_utf8_is_a_problem_where_it_is_used() {
     for name in ["FANIN_SCHEDULE", "FANIN_CONFIG"] {
         assert_eq!(problem(&[(name, "\u{fffd}")]), format!("{name}: is not UTF-8"));
+    }
+    for setting in settings::SETTINGS {
+        let hook = ("NOTIFY_WEBHOOK_URL", "https://a.example/");
+        let mut env = functions(&[hook, (setting.name, "\u{fffd}")]);
+        if setting.name.starts_with("AzureWebJobsStorage__") {
+            env.remove("AzureWebJobsStorage");
+        }
+        let problems = load(&env, Some(Home::Functions), None).unwrap_err();
+        let told = problems.lines().filter(|line| line.starts_with(&format!("{}: ", setting.name)));
+        assert_eq!(told.collect::<Vec<_>>(), [format!("{}: is not UTF-8", setting.name)]);
     }
     good(&[("LS_COLORS", "\u{fffd}")]);
     let file = sink("slack", "url = \"https://a.example/${BROKEN}\"");

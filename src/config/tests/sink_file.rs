@@ -114,6 +114,64 @@ fn a_key_of_the_wrong_kind_is_refused() {
 }
 
 #[test]
+fn a_sink_of_a_wrong_type_is_looked_through_all_the_same() {
+    let keys = r#"
+        on = ["completed", "done", 1, "never"]
+        region = "mars"
+        actions = ["pull"]
+        repositories = ["App", "app:1"]
+        tags = ["a/b"]
+        private = "true"
+        repositorys = ["a"]
+        url = "https://a.example/x"
+        container_group = "web"
+    "#;
+    let twice = format!("{}{}", sink("log", ""), sink("fax", keys));
+    let problems = load_with_file(&env(&[]), &twice, None, None).unwrap_err();
+    let told = |line: &str| {
+        let line = line.strip_prefix("fanin.toml: sink \"it\": key ").unwrap();
+        line.split_once(": ").unwrap().0.to_owned()
+    };
+    let mut keys: Vec<_> = problems.lines().map(told).collect();
+    keys.sort_unstable();
+    assert_eq!(
+        keys,
+        [
+            "actions",
+            "name",
+            "on",
+            "on",
+            "on",
+            "private",
+            "region",
+            "repositories",
+            "repositories",
+            "repositorys",
+            "tags",
+            "type"
+        ],
+        "{problems}"
+    );
+    let alone = file_problem(&sink("fax", "on = [\"region_ready\"]\nregion = \"westeurope\""));
+    assert!(alone.contains("key type: must be slack or"), "{alone}");
+    assert!(file_problem(&sink("fax", "region = \"westeurope\"")).contains("key type: "));
+}
+
+#[test]
+fn a_sink_at_a_private_address_says_so() {
+    for kind in ["slack", "teams", "webhook"] {
+        let private = "url = \"https://10.0.0.1/x\"";
+        let problem = wrong(kind, private);
+        assert!(problem.starts_with("url: is at an address that is not public"), "{problem}");
+        good_file(&sink(kind, &format!("{private}\nprivate = true")));
+        let unread = wrong(kind, &format!("{private}\nprivate = 1"));
+        assert!(unread.starts_with("private: "), "{unread}");
+        let machine = "url = \"https://169.254.169.254/x\"\nprivate = true";
+        assert!(wrong(kind, machine).starts_with("url: is at a link-local address"));
+    }
+}
+
+#[test]
 fn a_registrys_own_format_is_for_completed_and_recovered_only() {
     for (format, kinds) in
         [("", "\"timed_out\""), ("format = \"acr\"", "\"completed\", \"deployed\"")]
