@@ -76,8 +76,10 @@ pub const OPERATION_PAUSE_MAX: Duration = Duration::from_secs(300);
 /// An update that takes longer is looked at no more.
 pub const OPERATION_WITHIN: Duration = Duration::from_secs(30 * 60);
 
-/// Lines of the log that wait for somebody to read them, a few MiB; further ones are dropped.
-pub const LOG_LINES_MAX: usize = 10_000;
+/// Lines of the log that wait for somebody to read them, a MiB or two at their usual length; further ones are dropped.
+pub const LOG_LINES_MAX: usize = 4_096;
+/// A process that ends waits no longer for somebody to read its last lines.
+pub const LOG_ENDS_WITHIN: Duration = Duration::from_secs(3);
 
 /// The first so many characters of a text, as it is kept and shown.
 #[must_use]

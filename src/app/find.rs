@@ -76,14 +76,14 @@ impl App {
         self.parts.store.list(after, limit).await
     }
 
-    /// The newest push of an image. Over several tags of a digest it is the one that opened last, and of its tag
-    /// the newest.
+    /// The newest push of an image. Of a digest without a tag, the tag counts whose push opened last.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub async fn newest(&self, wanted: &Wanted) -> Result<Option<Push>, StoreError> {
         let named = self.of_digest(wanted).await?;
-        let tag = wanted.tag.as_ref().or(named.as_ref().and_then(|push| push.image.tag.as_ref()));
+        let of_named = || named.as_ref().and_then(|push| push.image.tag.as_ref());
+        let tag = wanted.tag.as_ref().or_else(of_named);
         let of_tag = match tag {
             Some(tag) => self.newest_of_tag(wanted, tag).await?,
             None => None,

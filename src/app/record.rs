@@ -90,6 +90,7 @@ impl App {
         };
         // A write whose answer was lost may have happened: then the next try finds our own arrival.
         let mut unsure: Option<Recorded> = None;
+        let mut said = false;
         for tries in 0..TRIES_MAX {
             match self.try_to_record(&mut report, received).await {
                 Ok(done) if done.verdict == Verdict::Duplicate => {
@@ -104,9 +105,10 @@ impl App {
                 Err(Failed { error: StoreError::Unavailable(what), outcome }) => {
                     self.counters.store_error();
                     // Said once for each arrival: while a store is away there are very many tries.
-                    match tries {
-                        0 => tracing::warn!(what, "the store did not answer"),
-                        _ => tracing::debug!(what, tries, "the store did not answer"),
+                    if std::mem::replace(&mut said, true) {
+                        tracing::debug!(what, tries, "the store did not answer");
+                    } else {
+                        tracing::warn!(what, "the store did not answer");
                     }
                     unsure = outcome.or(unsure);
                 }

@@ -76,7 +76,7 @@ pub fn main() -> ExitCode {
 
 /// Serves the Functions host on its port.
 fn handle(port: &str, env: &BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
-    let _logs = telemetry::start(env, "info");
+    let _logs = telemetry::start(env, "info").context("logs cannot be written")?;
     let port = port.parse().with_context(|| format!("{HOST_PORT} is not a port"))?;
     let config = match config::load(env, Some(Home::Functions), None) {
         Ok(config) => config,

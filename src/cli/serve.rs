@@ -24,7 +24,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, env: &BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
-    let _logs = telemetry::start(env, "info");
+    let _logs = telemetry::start(env, "info").context("logs cannot be written")?;
     let config = match config::load(env, Some(Home::Standalone), Some(args.listen)) {
         Ok(config) => config,
         Err(problems) => return Ok(refuse(&problems)),

@@ -1,19 +1,18 @@
 //! What becomes of log lines.
 
 use crate::support::{Standalone, acr_push, parse};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 #[tokio::test]
 async fn a_server_whose_log_nobody_reads_answers_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    // Whoever holds this reads no further than the line that says where the server is.
-    let reading = Arc::new(Mutex::new(()));
-    let reader = Arc::clone(&reading);
-    let nobody_reads = reading.lock().unwrap();
+    // Until this is dropped nobody reads further than the line that says where the server is.
+    let (nobody_reads, reading) = mpsc::channel::<()>();
+    let reading = Arc::new(Mutex::new(reading));
     let settings = [("WebhookRegions", "northeurope,westeurope")];
     let server = Standalone::start_seen_by(folder.path(), &settings, move |line| {
         if parse(line)["address"].is_string() {
-            drop(reader.lock());
+            assert!(reading.lock().unwrap().recv().is_err());
         }
     });
     // Let go before the server is, however this test ends: its reader is waited for.
@@ -24,17 +23,13 @@ async fn a_server_whose_log_nobody_reads_answers_all_the_same() {
         let body = acr_push(&number.to_string(), "app", &tag, 'a');
         assert_eq!(server.post("northeurope", &body).await.status, 202, "webhook {number}");
     }
+    // What waited is written before the server ends.
+    server.ask_to_end();
     drop(nobody_reads);
-    server.logs.wait("what was held back", |lines| {
-        lines.iter().filter(|line| line.contains("arrival recorded")).count() == 300
-    });
-}
-
-#[tokio::test]
-async fn the_last_lines_are_printed_before_the_server_ends() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Standalone::start(folder.path(), &[("WebhookRegions", "northeurope")]);
     let logs = server.logs.clone();
-    assert!(server.terminate().success());
-    logs.wait("its last word", |lines| lines.iter().any(|line| line.contains("stopping")));
+    assert!(server.ended().success());
+    logs.wait("what was held back", |lines| {
+        let recorded = lines.iter().filter(|line| line.contains("arrival recorded"));
+        recorded.count() == 300 && lines.iter().any(|line| line.contains("stopping"))
+    });
 }

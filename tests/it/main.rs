@@ -6,6 +6,7 @@ mod conformance;
 mod containers;
 mod counts;
 mod deploys;
+mod find;
 mod functions;
 mod guard;
 mod image_push;

@@ -213,9 +213,18 @@ impl Standalone {
     pub(crate) fn kill(self) {}
 
     /// Asks it to end, and waits.
-    pub(crate) fn terminate(mut self) -> ExitStatus {
+    pub(crate) fn terminate(self) -> ExitStatus {
+        self.ask_to_end();
+        self.ended()
+    }
+
+    pub(crate) fn ask_to_end(&self) {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn ended(mut self) -> ExitStatus {
         self.process.wait().unwrap()
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Rows {
     markers: Vec<(i64, PushId)>,
     listed: Vec<PushId>,
     named: Vec<PushId>,
+    /// Rows of digests, and whom they name.
+    digests: Vec<(String, PushId)>,
     jobs: JobRows,
     unreadable: Vec<String>,
 }
@@ -60,7 +62,7 @@ fn read_row(rows: &mut Rows, shard: Shard, row: &Row) -> Option<()> {
     } else if let Some(rest) = key.strip_prefix("d:") {
         rows.listed.push(PushId::parse(rest.get(13..)?)?);
     } else if key.starts_with("i:") {
-        rows.named.push(PushId::parse(&row.doc)?);
+        rows.digests.push((row.key.clone(), PushId::parse(&row.doc)?));
     } else if key.starts_with("g:") {
         let guard: serde_json::Value = serde_json::from_str(&row.doc).ok()?;
         guard.get("newest")?;
@@ -128,6 +130,12 @@ fn rows_agree(rows: &Rows, drained: bool, found: &mut Vec<String>) {
     }
     if let Some(orphan) = rows.named.iter().find(|id| !stored.contains(id)) {
         found.push(format!("a name is left of {orphan}, which is gone"));
+    }
+    for (key, id) in &rows.digests {
+        let named = rows.pushes.iter().find(|push| push.id == *id);
+        if !named.is_some_and(|push| keys::digests(&push.image).contains(key)) {
+            found.push(format!("{key} names {id}, which is gone or of another digest"));
+        }
     }
     for key in &rows.unreadable {
         found.push(format!("the row {key} cannot be read"));

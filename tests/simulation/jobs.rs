@@ -260,9 +260,7 @@ impl Sim {
                     Ok(Ok(answer)) if answer.status == 202 => {
                         return self.acknowledged(at, &answer).await;
                     }
-                    Ok(Ok(answer)) if answer.status == 422 => {
-                        return self.state().hit(Hit::JobKeyOfAnother);
-                    }
+                    Ok(Ok(answer)) if answer.status == 422 => return self.refused(at),
                     Ok(Ok(answer)) => {
                         let status = answer.status;
                         if !matches!(status, 500 | 503) {
@@ -278,6 +276,19 @@ impl Sim {
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(millis(30_000));
+        }
+    }
+
+    /// The key was used for something else, or so the answer says.
+    fn refused(&self, at: usize) {
+        let plan = self.plan();
+        let wishes = plan.jobs.as_ref().map_or(&[][..], |jobs| &jobs.wishes);
+        let mine = &wishes[at];
+        let mut state = self.state();
+        if wishes.iter().any(|other| other.key == mine.key && other.args != mine.args) {
+            state.hit(Hit::JobKeyOfAnother);
+        } else {
+            state.violated(format!("who asks again under the key {} is refused", mine.key));
         }
     }
 

@@ -137,7 +137,7 @@ pub(crate) struct State {
     pub(crate) kept: crate::job_rows::Kept,
     pub(crate) trace: Option<Vec<String>>,
     pub(crate) faulty: bool,
-    /// The rule behind every write is counted: in one seed of four, and where rare ones are met.
+    /// The rule behind every write is counted: in one seed of sixteen, and where rare ones are met.
     pub(crate) close: bool,
     pub(crate) instances: Vec<Instance>,
     pub(crate) jobs: BTreeMap<TaskId, Job>,

@@ -277,18 +277,18 @@ impl Push {
         self.expected.iter().filter(|r| r.is_global() || configured.contains(r)).cloned().collect()
     }
 
-    /// What is awaited and has not arrived; of all that was expected where none of it is configured any more. A push
-    /// that ran out of time for regions that are not configured any more still lacks them.
+    /// What is awaited and has not arrived; of all that was expected where none of it is configured any more. What a
+    /// push ran out of time for it lacks, whatever is configured now.
     #[must_use]
     pub fn missing(&self, configured: &RegionSet) -> RegionSet {
-        let lacking = |of: &RegionSet| of.iter().filter(|r| !self.has(r)).cloned().collect();
         let mut wanted = self.awaited(configured);
         if wanted.is_empty() {
             wanted.clone_from(&self.expected);
         }
-        let missing: RegionSet = lacking(&wanted);
-        let ran_out = matches!(self.status, Status::TimedOut | Status::Superseded);
-        if missing.is_empty() && ran_out { lacking(&self.missed) } else { missing }
+        if matches!(self.status, Status::TimedOut | Status::Superseded) {
+            wanted.extend(self.missed.iter().cloned());
+        }
+        wanted.into_iter().filter(|r| !self.has(r)).collect()
     }
 
     /// Every awaited region has arrived, and there is one.

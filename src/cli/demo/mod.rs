@@ -30,7 +30,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, env: &BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
-    let _logs = telemetry::start(env, "off");
+    let _logs = telemetry::start(env, "off").context("logs cannot be written")?;
     runtime()?.block_on(async {
         let folder = Folder::new()?;
         let slack = FakeSlack::start()?;

@@ -2,26 +2,31 @@
 //!
 //! A thread of its own writes them: whoever reads them may stop to, and webhooks are to be answered all the same.
 
-use crate::limits::LOG_LINES_MAX;
+mod lines;
+
+pub use lines::Logs;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::panic;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 /// What we log ourselves: the crates, and the sink `log`.
 const OWN: [&str; 3] = ["acr_fanin", "azure_data_tables", "notice"];
 
-/// Begins to log. `RUST_LOG` in `env` chooses what, else `default` does. What is returned writes the last lines when
-/// it is dropped.
-#[must_use]
-pub fn start(env: &BTreeMap<String, String>, default: &str) -> WorkerGuard {
+/// Begins to log. `RUST_LOG` in `env` chooses what, else `default` does. The last lines are written when what is
+/// returned is dropped.
+///
+/// # Errors
+/// When there is no standard output, or no thread can be started.
+pub fn start(env: &BTreeMap<String, String>, default: &str) -> std::io::Result<Logs> {
     let asked = env.get("RUST_LOG").filter(|asked| !asked.is_empty());
     let asked = asked.map(|asked| directives(asked));
     let asked = asked.and_then(|asked| EnvFilter::try_new(asked).ok());
     let filter = asked.unwrap_or_else(|| EnvFilter::new(default));
-    let out = NonBlockingBuilder::default().buffered_lines_limit(LOG_LINES_MAX).lossy(true);
-    let (out, guard) = out.finish(std::io::stdout());
+    // A handle of its own: the library's is locked while somebody waits to write.
+    let (out, logs) = lines::start(File::from(std::io::stdout().as_fd().try_clone_to_owned()?))?;
     let lines = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -35,7 +40,7 @@ pub fn start(env: &BTreeMap<String, String>, default: &str) -> WorkerGuard {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "a fault of ours: please report it");
     }));
-    guard
+    Ok(logs)
 }
 
 /// A level that names no target is for what we log ourselves. Below `info` libraries log what they are given,
