@@ -7,7 +7,7 @@ use crate::sinks::{Fate, SimSink, fate};
 use crate::world::{Call, State};
 use acr_fanin::ports::{Parcel, Target};
 use fan_in::{Attempt, Image, NoticeKind, Order, PushId, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What clocks differ by, and what the store may take to answer.
@@ -24,6 +24,8 @@ pub(crate) struct Group {
     newest: BTreeMap<String, (Order, PushId)>,
     /// It is changing until then.
     busy_until: i64,
+    /// Deliveries that were told that they have come to their end.
+    over: BTreeSet<(PushId, usize)>,
 }
 
 #[derive(Debug)]
@@ -125,6 +127,7 @@ impl SimSink {
         }
         self.called(&mut state, parcel, fate);
         self.applied(&mut state, parcel);
+        state.group.over.remove(&(parcel.push.id, parcel.claim.notice));
         state.group.busy_until = now + state.rng.i64(500..15_000);
         if fate != Fate::Accept {
             return Attempt::Unknown { error };
@@ -181,13 +184,18 @@ impl SimSink {
         let now = self.sim.now();
         let mut state = self.sim.state();
         let error = "simulated".to_owned();
+        let delivery = (parcel.push.id, parcel.claim.notice);
         let mine = |c: &&mut Call| {
             c.push == parcel.push.id && c.notice == parcel.claim.notice && c.sink == self.name
         };
         match fate {
-            // What was begun has failed, so that it has to begin anew.
+            // What was begun has failed, so that it has to begin anew. What somebody was told that it has come to its
+            // end has not: a process that was frozen may ask once more.
             Fate::Refuse(_) => {
-                state.truth.calls.iter_mut().filter(mine).for_each(|call| call.accepted = false);
+                if !state.group.over.contains(&delivery) {
+                    let calls = state.truth.calls.iter_mut().filter(mine);
+                    calls.for_each(|call| call.accepted = false);
+                }
                 return Attempt::Refused { error, retry_after: None };
             }
             Fate::Hang | Fate::AcceptSilently | Fate::AcceptAndHang => {
@@ -203,6 +211,7 @@ impl SimSink {
         if let Some(last) = state.truth.calls.iter_mut().rfind(mine) {
             last.accepted = true;
         }
+        state.group.over.insert(delivery);
         Attempt::Accepted { result: None, tells: Some(NoticeKind::Deployed) }
     }
 }
