@@ -2,12 +2,13 @@
 //! a while, and refuses everything else in the meantime. It remembers who came when.
 
 use crate::coverage::Hit;
+use crate::observe;
 use crate::plan::GROUP;
 use crate::sinks::{Fate, SimSink, fate};
 use crate::world::{Call, State};
 use acr_fanin::ports::{Parcel, Target};
 use fan_in::{Attempt, Image, NoticeKind, Order, PushId, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What clocks differ by, and what the store may take to answer.
@@ -24,8 +25,6 @@ pub(crate) struct Group {
     newest: BTreeMap<String, (Order, PushId)>,
     /// It is changing until then.
     busy_until: i64,
-    /// Deliveries that were told that they have come to their end.
-    over: BTreeSet<(PushId, usize)>,
 }
 
 #[derive(Debug)]
@@ -127,7 +126,6 @@ impl SimSink {
         }
         self.called(&mut state, parcel, fate);
         self.applied(&mut state, parcel);
-        state.group.over.remove(&(parcel.push.id, parcel.claim.notice));
         state.group.busy_until = now + state.rng.i64(500..15_000);
         if fate != Fate::Accept {
             return Attempt::Unknown { error };
@@ -184,18 +182,17 @@ impl SimSink {
         let now = self.sim.now();
         let mut state = self.sim.state();
         let error = "simulated".to_owned();
-        let delivery = (parcel.push.id, parcel.claim.notice);
         let mine = |c: &&mut Call| {
             c.push == parcel.push.id && c.notice == parcel.claim.notice && c.sink == self.name
         };
         match fate {
-            // What was begun has failed, so that it has to begin anew. What somebody was told that it has come to its
-            // end has not: a process that was frozen may ask once more.
+            // What was begun has failed, so that it has to begin anew. What is written down as done has not: a process
+            // that was frozen may ask once more.
             Fate::Refuse(_) => {
-                if !state.group.over.contains(&delivery) {
-                    let calls = state.truth.calls.iter_mut().filter(mine);
-                    calls.for_each(|call| call.accepted = false);
-                }
+                let row = observe::push(&self.sim.memory, parcel.push.id);
+                let open = |call: &&mut Call| row.as_ref().is_some_and(|row| !call.is_done(row));
+                let calls = state.truth.calls.iter_mut().filter(mine).filter(open);
+                calls.for_each(|call| call.accepted = false);
                 return Attempt::Refused { error, retry_after: None };
             }
             Fate::Hang | Fate::AcceptSilently | Fate::AcceptAndHang => {
@@ -211,7 +208,6 @@ impl SimSink {
         if let Some(last) = state.truth.calls.iter_mut().rfind(mine) {
             last.accepted = true;
         }
-        state.group.over.insert(delivery);
         Attempt::Accepted { result: None, tells: Some(NoticeKind::Deployed) }
     }
 }
