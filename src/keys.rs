@@ -21,12 +21,11 @@ fn hash(kind: &str, parts: &[&str]) -> [u8; 16] {
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 pub(crate) fn hex(bytes: [u8; 16]) -> String {
-    let mut text = String::with_capacity(32);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
     }
-    text
+    str::from_utf8(&digits).unwrap_or_default().to_owned()
 }
 
 /// None when the text is not what [`hex`] writes.

@@ -468,11 +468,15 @@ pub(super) fn write_summary(
     before: Option<&Push>,
     after: &Push,
 ) -> Result<Option<String>, StoreError> {
-    let after = summary(after);
-    if before.map(summary).is_some_and(|before| before == after) {
+    let shown = summary(after);
+    // Most changes that are shown are of the status or the arrivals: then no summary of before is needed.
+    let may_be_the_same = |before: &&Push| {
+        before.status == after.status && before.arrivals.len() == after.arrivals.len()
+    };
+    if before.filter(may_be_the_same).is_some_and(|before| summary(before) == shown) {
         return Ok(None);
     }
-    to_json(&FamilyDoc { push: after, past: Vec::new() }).map(Some)
+    to_json(&FamilyDoc { push: shown, past: Vec::new() }).map(Some)
 }
 
 pub(super) fn content_hex(content: ContentId) -> String {

@@ -2,6 +2,7 @@
 //! the product's own code and judges them with its own.
 
 use crate::coverage::Hit;
+use crate::executor;
 use crate::job_rows::{self, JobRows};
 use crate::letters::is_of;
 use crate::plan::{self, Plan};
@@ -14,13 +15,14 @@ use fan_in::{
     Arrival, Delivery, EventId, Family, NoticeKind, Past, Push, PushId, Region, RegionSet, Shard,
     State as Stand, Status,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// One tick purges no longer than this.
 const PURGE_WITHIN: Duration = Duration::from_secs(2);
 /// Clocks of instances and of the store differ by so much.
 const SKEW: i64 = 3_000;
+const AN_HOUR: Duration = Duration::from_secs(3_600);
 
 /// Everything that is stored.
 #[derive(Debug, Default)]
@@ -131,9 +133,13 @@ fn rows_agree(rows: &Rows, drained: bool, found: &mut Vec<String>) {
     if let Some(orphan) = rows.named.iter().find(|id| !stored.contains(id)) {
         found.push(format!("a name is left of {orphan}, which is gone"));
     }
+    let mut names: BTreeMap<PushId, BTreeSet<String>> = BTreeMap::new();
     for (key, id) in &rows.digests {
-        let named = rows.pushes.iter().find(|push| push.id == *id);
-        if !named.is_some_and(|push| keys::digests(&push.image).contains(key)) {
+        let names_of = || {
+            let push = rows.pushes.iter().find(|push| push.id == *id);
+            push.map(|push| keys::digests(&push.image)).unwrap_or_default()
+        };
+        if !names.entry(*id).or_insert_with(names_of).contains(key) {
             found.push(format!("{key} names {id}, which is gone or of another digest"));
         }
     }
@@ -324,15 +330,15 @@ pub(crate) fn purge_all(sim: &Sim, runtime: &tokio::runtime::Runtime, seed: u64)
     if !seed.is_multiple_of(8) {
         return;
     }
-    let app = sim.state().instances.first().and_then(|instance| instance.app.clone());
-    let Some(app) = app else { return };
-    let plan = sim.plan();
-    sim.pass(i64::try_from(plan.retention).unwrap_or(0) + 3_600_000);
-    runtime.block_on(async {
+    let waits = sim.clone();
+    let later = async move {
+        waits.sleep(Duration::from_millis(waits.plan().retention) + AN_HOUR).await;
         for _ in 0..8 {
-            purge(&app, &plan).await;
+            waits.purge(0);
+            waits.sleep(AN_HOUR).await;
         }
-    });
+    };
+    runtime.block_on(executor::run(sim.clone(), Box::pin(later)));
     let mut left = sim.memory.dump();
     // What was deployed last is known for ever, and so is what jobs are named under.
     left.retain(|(_, row)| !row.key.starts_with("g:") && row.key != "k:");

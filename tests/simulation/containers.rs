@@ -8,7 +8,7 @@ use acr_fanin::store::JobState;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 /// A request on its way arrives within this time, unless its process is frozen in the middle of sending it.
 const TRAVEL: u64 = 2_500;
@@ -167,7 +167,7 @@ fn make(sim: &Sim, name: &str, sent_at: i64) {
         1..=6 => state.rng.i64(500..20_000),
         _ => state.rng.i64(20_000..90_000),
     };
-    let found = if state.chance(30) { state.rng.i64(0..FOUND_AFTER) } else { 0 };
+    let found = if state.chance(50) { state.rng.i64(0..FOUND_AFTER) } else { 0 };
     let exit_code = match state.rng.u32(..10) {
         0 => None,
         1..=2 => Some(state.rng.i64(1..256)),
@@ -207,7 +207,7 @@ impl Containers for SimContainers {
         }
         let (fate, there, back) = self.fate("make", name);
         let sent_at = self.sim.now();
-        sleep(there).await;
+        self.sim.sleep(there).await;
         match fate {
             Fate::Fine => make(&self.sim, name, sent_at),
             Fate::Later(after) => return Err(refused(after)),
@@ -225,7 +225,7 @@ impl Containers for SimContainers {
                 let (sim, name) = (self.sim.clone(), name.to_owned());
                 let travels = Duration::from_millis(sim.draw(TRAVEL as usize) as u64);
                 let work = async move {
-                    sleep(travels).await;
+                    sim.sleep(travels).await;
                     make(&sim, &name, sent_at);
                 };
                 self.sim.spawn(Of::World, Box::pin(work));
@@ -237,14 +237,14 @@ impl Containers for SimContainers {
                 return Err(unknown());
             }
         }
-        sleep(back).await;
+        self.sim.sleep(back).await;
         Ok(())
     }
 
     async fn look(&self, group: &Group, window: Window) -> Result<Seen, Trouble> {
         let name = group.name.as_str();
         let (fate, there, back) = self.fate("look at", name);
-        sleep(there).await;
+        self.sim.sleep(there).await;
         self.lose(name);
         answer(fate, window).await?;
         let seen = {
@@ -263,14 +263,14 @@ impl Containers for SimContainers {
                 None => Seen::Absent,
             }
         };
-        sleep(back).await;
+        self.sim.sleep(back).await;
         Ok(seen)
     }
 
     async fn log(&self, group: &Group, window: Window) -> Result<Option<String>, Trouble> {
         let name = group.name.as_str();
         let (fate, there, back) = self.fate("read", name);
-        sleep(there).await;
+        self.sim.sleep(there).await;
         if let Some(history) = self.sim.state().azure.groups.get_mut(name)
             && let Some(run) = &mut history.run
         {
@@ -283,7 +283,7 @@ impl Containers for SimContainers {
             let run = state.azure.groups.get(name).and_then(|history| history.run.as_ref());
             run.filter(|run| run.is_there).and_then(|run| run.log(now))
         };
-        sleep(back).await;
+        self.sim.sleep(back).await;
         Ok(log)
     }
 
@@ -293,7 +293,7 @@ impl Containers for SimContainers {
             return Err(refused(0));
         }
         let (fate, there, back) = self.fate("delete", name);
-        sleep(there).await;
+        self.sim.sleep(there).await;
         match fate {
             Fate::Later(after) => return Err(refused(after)),
             Fate::GiveUp => return Err(Trouble::GiveUp { error: error() }),
@@ -306,7 +306,7 @@ impl Containers for SimContainers {
         if fate != Fate::Fine {
             return Err(unknown());
         }
-        sleep(back).await;
+        self.sim.sleep(back).await;
         Ok(())
     }
 }

@@ -73,6 +73,7 @@ impl Coverage {
         let operations = self.count(Hit::StoreReads) + self.count(Hit::StoreWrites);
         assert!(operations >= 40 * seeds, "{operations} reads and writes in {seeds} seeds");
         assert!(self.count(Hit::Faults) >= 3 * seeds, "too few faults");
+        assert!(self.count(Hit::Twins) >= seeds / 10, "too few compared with a run without faults");
     }
 
     pub(crate) fn table(&self) -> String {

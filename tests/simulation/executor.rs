@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+use tokio::time::{Instant, Sleep};
 
 pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) type TaskId = u32;
@@ -61,7 +62,9 @@ pub(crate) async fn run(sim: Sim, director: Work) {
     let first = sim.spawn(Group::World, director);
     // What could go on in processes that are frozen.
     let mut held: Vec<TaskId> = Vec::new();
+    let mut timer = Box::pin(tokio::time::sleep_until(Instant::now()));
     let step = poll_fn(move |cx| {
+        ready.lock().unwrap().parked = None;
         sim.look_at_the_clock();
         loop {
             let Turn { spawned, killed, thawed } = sim.turn();
@@ -76,7 +79,14 @@ pub(crate) async fn run(sim: Sim, director: Work) {
                 let waker = Waker::from(Arc::clone(&flag));
                 tasks.insert(id, Task { group, work, waker, flag });
             }
-            let Some(id) = pick(&ready, &sim, cx) else { return Poll::Pending };
+            let Some(id) = pick(&ready, &sim) else {
+                let ours = tasks.values().any(|task| task.group != Group::World);
+                if wait(&sim, ours, timer.as_mut(), cx) == Wait::Over {
+                    continue;
+                }
+                ready.lock().unwrap().parked = Some(cx.waker().clone());
+                return Poll::Pending;
+            };
             let Some(task) = tasks.get_mut(&id) else { continue };
             match sim.enter(task.group, id) {
                 Entry::GoesOn => {}
@@ -110,13 +120,35 @@ fn bury(killed: Vec<Group>, tasks: &mut BTreeMap<TaskId, Task>) {
     }
 }
 
-fn pick(ready: &Mutex<Ready>, sim: &Sim, cx: &Context<'_>) -> Option<TaskId> {
+#[derive(PartialEq, Eq)]
+enum Wait {
+    /// Somebody may go on now.
+    Over,
+    /// The runtime has to wait for a timer of its own.
+    Goes,
+}
+
+/// Nothing can go on before the next alarm, or before a timer of the code under test if something of it (`ours`) runs.
+fn wait(sim: &Sim, ours: bool, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Wait {
+    let Some(next) = sim.next_alarm() else { return Wait::Goes };
+    if ours {
+        if timer.deadline() != next {
+            timer.as_mut().reset(next);
+        }
+        if timer.poll(cx).is_pending() {
+            return Wait::Goes;
+        }
+    } else {
+        sim.skip();
+    }
+    sim.look_at_the_clock();
+    Wait::Over
+}
+
+fn pick(ready: &Mutex<Ready>, sim: &Sim) -> Option<TaskId> {
     let mut ready = ready.lock().unwrap();
     match ready.tasks.len() {
-        0 => {
-            ready.parked = Some(cx.waker().clone());
-            None
-        }
+        0 => None,
         1 => ready.tasks.pop(),
         // Timers that end together wake in an order of the runtime's own, which is not to matter.
         many => {

@@ -46,14 +46,14 @@ impl SimSink {
             self.begin_step(&mut state, &parcel);
             (fate, (state.rng.u64(..30), state.rng.u64(..30)))
         };
-        tokio::time::sleep(Duration::from_millis(travel.0)).await;
+        self.sim.sleep(Duration::from_millis(travel.0)).await;
         let attempt = match &parcel.claim.progress {
             None => self.change(&parcel, fate),
             Some(progress) => self.ask(&parcel, progress, fate),
         };
-        tokio::time::sleep(Duration::from_millis(travel.1)).await;
+        self.sim.sleep(Duration::from_millis(travel.1)).await;
         if matches!(fate, Fate::Hang | Fate::AcceptAndHang) {
-            tokio::time::sleep(Duration::from_secs(3_600)).await;
+            self.sim.sleep(Duration::from_secs(3_600)).await;
         }
         self.end_step(&parcel, &attempt);
         attempt

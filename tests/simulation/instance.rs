@@ -261,7 +261,7 @@ impl Sim {
         let instances = self.plan().instances;
         for instance in 0..instances {
             let pause = self.draw(4_000) as u64;
-            tokio::time::sleep(Duration::from_millis(pause)).await;
+            self.sleep(Duration::from_millis(pause)).await;
             self.state().instances[instance].regions = regions.clone();
             self.kill(instance);
         }

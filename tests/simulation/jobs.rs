@@ -255,26 +255,26 @@ impl Sim {
             if let Some(instance) = self.any_instance()
                 && let Some(answered) = self.request(instance, request(wish), Asks::Job)
             {
-                let answer = tokio::time::timeout(REGISTRY_WAITS, answered).await;
+                let answer = self.within(REGISTRY_WAITS, answered).await;
                 match answer {
-                    Ok(Ok(answer)) if answer.status == 202 => {
+                    Some(Ok(answer)) if answer.status == 202 => {
                         return self.acknowledged(at, &answer).await;
                     }
-                    Ok(Ok(answer)) if answer.status == 422 => return self.refused(at),
-                    Ok(Ok(answer)) => {
+                    Some(Ok(answer)) if answer.status == 422 => return self.refused(at),
+                    Some(Ok(answer)) => {
                         let status = answer.status;
                         if !matches!(status, 500 | 503) {
                             self.state().violated(format!("who asks for a job is told {status}"));
                         }
                     }
-                    Ok(Err(_)) => {}
-                    Err(_) => self.unanswered(instance),
+                    Some(Err(_)) => {}
+                    None => self.unanswered(instance),
                 }
             }
             if !wish.persistent {
                 return;
             }
-            tokio::time::sleep(pause).await;
+            self.sleep(pause).await;
             pause = (pause * 2).min(millis(30_000));
         }
     }
@@ -308,13 +308,13 @@ impl Sim {
                 return;
             }
         }
-        tokio::time::sleep(millis(self.draw(60_000) as u64)).await;
+        self.sleep(millis(self.draw(60_000) as u64)).await;
         let Some(job) = id else { return };
         let Some(instance) = self.any_instance() else { return };
         let get = Request { method: "GET".to_owned(), ..Request::default() };
         let asks = Asks::HowItGoes(job.to_string());
         let Some(answered) = self.request(instance, get, asks) else { return };
-        if let Ok(Ok(answer)) = tokio::time::timeout(Duration::from_secs(60), answered).await {
+        if let Some(Ok(answer)) = self.within(Duration::from_secs(60), answered).await {
             self.state().shown(job, &answer);
         }
     }

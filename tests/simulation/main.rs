@@ -23,6 +23,7 @@ mod rows;
 mod rules;
 mod run;
 mod sinks;
+mod sleep;
 mod surroundings;
 mod twin;
 mod world;
@@ -34,7 +35,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-/// A third of the time goes into small rows that come and go; with this one a fifth more seeds are run.
+/// A third of the time goes into small rows that come and go; with this one a fifth more seeds are run, and in its
+/// older version, which is smaller, some more.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -109,16 +109,16 @@ impl Plan {
         let rng = &mut rng;
         let home = if chance(rng, 20) { Home::Standalone } else { Home::Functions };
         let instances = if home == Home::Standalone { 1 } else { rng.usize(1..=3) };
-        let count = if chance(rng, 8) { 1 } else { [2, 2, 3, 3, 4][rng.usize(..5)] };
+        let count = if chance(rng, 15) { 1 } else { [2, 2, 2, 3, 4][rng.usize(..5)] };
         let regions: RegionSet =
             REGIONS[..count].iter().map(|name| Region::parse(name).unwrap()).collect();
         let timeout = [20_000, 60_000, 120_000][rng.usize(..3)];
         let correlation = if chance(rng, 10) { Correlation::Id } else { Correlation::Auto };
         let ids_agree = correlation == Correlation::Id || rng.bool();
-        let sinks = match rng.u32(..8) {
-            0 | 1 => vec!["slack"],
-            2 | 3 => vec![DEPLOY],
-            4..=6 => vec!["slack", DEPLOY],
+        let sinks = match rng.u32(..16) {
+            0..=4 => vec!["slack"],
+            5..=8 => vec![DEPLOY],
+            9..=14 => vec!["slack", DEPLOY],
             _ => vec!["slack", "webhook"],
         };
         let mut plan = Self {
@@ -153,19 +153,17 @@ impl Plan {
     }
 
     fn draw_pushes(&mut self, rng: &mut Rng) {
-        let digests = match rng.u32(..26) {
-            0..=6 | 24.. => "a",
-            7..=9 => "ab",
-            10..=13 => "aa",
-            14 => "aba",
-            15 => ["aaa", "abb"][rng.usize(..2)],
-            16 => "abc",
-            17 => ["a1", "1a", "ab1", "a12"][rng.usize(..4)],
-            18 => ["a1", "1a", "ab1", "a12"][rng.usize(..4)],
-            19 => ["9", "99", "9a", "a9"][rng.usize(..4)],
-            20 => ["99", "999", "9a9", "a99"][rng.usize(..4)],
-            21 => ["d", "ad", "dd"][rng.usize(..3)],
-            22 => ["e", "ee", "ae", "ea"][rng.usize(..4)],
+        let digests = match rng.u32(..32) {
+            0..=15 => "a",
+            16..=17 => "ab",
+            18..=22 => "aa",
+            23 => ["aba", "abc"][rng.usize(..2)],
+            24 => ["aaa", "abb"][rng.usize(..2)],
+            25..=26 => ["a1", "1a", "a1", "1a", "ab1", "a12"][rng.usize(..6)],
+            27 => ["9", "99", "9a", "a9"][rng.usize(..4)],
+            28 => ["99", "999", "9a9", "a99"][rng.usize(..4)],
+            29 => ["d", "ad", "dd"][rng.usize(..3)],
+            30 => ["e", "ee", "ae", "ea"][rng.usize(..4)],
             _ => ["f", "ef", "df", "e1"][rng.usize(..4)],
         };
         // Deployments meet where several pushes go to one target.

@@ -39,11 +39,11 @@ enum Wait {
 }
 
 impl Wait {
-    async fn pass(self) {
+    async fn pass(self, sim: &Sim) {
         match self {
             Self::No => {}
             Self::Aside => step_aside().await,
-            Self::Millis(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
+            Self::Millis(millis) => sim.sleep(Duration::from_millis(millis)).await,
         }
     }
 }
@@ -100,13 +100,13 @@ impl FaultyRows {
 }
 
 impl Step {
-    async fn begin(&self) -> Result<(), StoreError> {
-        self.before.pass().await;
+    async fn begin(&self, sim: &Sim) -> Result<(), StoreError> {
+        self.before.pass(sim).await;
         if self.fate == Fate::ErrorBefore { Err(lost()) } else { Ok(()) }
     }
 
-    async fn end<T>(&self, result: T) -> Result<T, StoreError> {
-        self.after.pass().await;
+    async fn end<T>(&self, sim: &Sim, result: T) -> Result<T, StoreError> {
+        self.after.pass(sim).await;
         if self.fate == Fate::ErrorAfter { Err(lost()) } else { Ok(result) }
     }
 }
@@ -121,9 +121,9 @@ impl Rows for FaultyRows {
 
     async fn get(&self, shard: Shard, key: &str) -> Result<Option<Row>, StoreError> {
         let step = self.step(Hit::StoreReads, false);
-        step.begin().await?;
+        step.begin(&self.sim).await?;
         let row = self.inner.row(shard, key);
-        step.end(row).await
+        step.end(&self.sim, row).await
     }
 
     async fn range(
@@ -134,14 +134,14 @@ impl Rows for FaultyRows {
         limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
         let step = self.step(Hit::StoreScans, true);
-        step.begin().await?;
+        step.begin(&self.sim).await?;
         let rows = self.inner.rows(shard, from, below, limit);
-        step.end(rows).await
+        step.end(&self.sim, rows).await
     }
 
     async fn write(&self, shard: Shard, ops: Vec<Op>) -> Result<Vec<Version>, StoreError> {
         let step = self.step(Hit::StoreWrites, false);
-        step.begin().await?;
+        step.begin(&self.sim).await?;
         let written = observe::write(&self.sim, &self.inner, shard, ops);
         match written {
             Ok(versions) => {
@@ -150,10 +150,10 @@ impl Rows for FaultyRows {
                 {
                     job.unsure = true;
                 }
-                step.end(versions).await
+                step.end(&self.sim, versions).await
             }
             Err(error) => {
-                step.after.pass().await;
+                step.after.pass(&self.sim).await;
                 Err(error)
             }
         }

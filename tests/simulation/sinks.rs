@@ -136,9 +136,9 @@ impl Sink for SimSink {
             let fate = fate(&mut state);
             (fate, (state.rng.u64(..30), state.rng.u64(..30)))
         };
-        tokio::time::sleep(Duration::from_millis(travel.0)).await;
+        self.sim.sleep(Duration::from_millis(travel.0)).await;
         self.take(&parcel, fate);
-        tokio::time::sleep(Duration::from_millis(travel.1)).await;
+        self.sim.sleep(Duration::from_millis(travel.1)).await;
         let error = "simulated".to_owned();
         match fate {
             Fate::Accept => Attempt::Accepted { result: None, tells: None },
@@ -149,7 +149,7 @@ impl Sink for SimSink {
             },
             Fate::Hopeless => Attempt::Hopeless { error },
             Fate::AcceptAndHang | Fate::Hang => {
-                tokio::time::sleep(Duration::from_secs(3_600)).await;
+                self.sim.sleep(Duration::from_secs(3_600)).await;
                 Attempt::Unknown { error }
             }
         }

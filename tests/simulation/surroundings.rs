@@ -50,7 +50,7 @@ impl Sim {
                 self.state().hit(Hit::GaveUp);
                 return;
             }
-            tokio::time::sleep(pause).await;
+            self.sleep(pause).await;
             pause = (pause * 2).min(millis(30_000));
         }
     }
@@ -67,20 +67,20 @@ impl Sim {
             return false;
         };
         letter.reports.iter().for_each(|report| self.sent(*report, &plan));
-        let answer = tokio::time::timeout(REGISTRY_WAITS, answered).await;
+        let answer = self.within(REGISTRY_WAITS, answered).await;
         let mut state = self.state();
         state.in_flight.retain(|report| !letter.reports.contains(report));
         match answer {
-            Ok(Ok(answer)) => {
+            Some(Ok(answer)) => {
                 drop(state);
                 self.answered(letter, &reports, &answer)
             }
-            Err(_) => {
+            None => {
                 drop(state);
                 self.unanswered(instance);
                 false
             }
-            Ok(Err(_)) => false,
+            Some(Err(_)) => false,
         }
     }
 
@@ -210,7 +210,7 @@ impl Sim {
             // Often another message is fetched together with this one; then two may meet at a target.
             let often = if self.plan().sinks.contains(&GROUP) { 80 } else { 30 };
             let at_once = self.state().chance(often);
-            tokio::time::sleep(self.millis_below(if at_once { 10 } else { 1_000 })).await;
+            self.sleep(self.millis_below(if at_once { 10 } else { 1_000 })).await;
             if is_bell && self.state().strikes(odds / 3, Hit::Poison) {
                 self.state().hit(Hit::R14PoisonedBell);
                 self.state().fault(Hit::BellLost);
@@ -227,13 +227,13 @@ impl Sim {
                         return;
                     }
                     self.state().hit(Hit::R13RedeliveredAfterSuccess);
-                    tokio::time::sleep(self.millis_below(40_000)).await;
+                    self.sleep(self.millis_below(40_000)).await;
                 }
                 Err(_) if host_died => {
                     self.state().fault(Hit::Invisible);
-                    tokio::time::sleep(INVISIBLE).await;
+                    self.sleep(INVISIBLE).await;
                 }
-                Ok(Heard::Again) | Err(_) => tokio::time::sleep(VISIBILITY_TIMEOUT).await,
+                Ok(Heard::Again) | Err(_) => self.sleep(VISIBILITY_TIMEOUT).await,
             }
         }
     }
@@ -249,9 +249,9 @@ impl Sim {
                 let pause = if late { state.rng.u64(every..6 * every) } else { every };
                 (pause, state.strikes(8, Hit::DoubledTick))
             };
-            tokio::time::sleep(millis(pause)).await;
+            self.sleep(millis(pause)).await;
             let idle = !self.state().is_due(self.now());
-            if idle && !self.state().chance(15) && self.state().instances.iter().all(|i| i.swept) {
+            if idle && !self.state().chance(6) && self.state().instances.iter().all(|i| i.swept) {
                 continue;
             }
             for _ in 0..=u8::from(doubled) {

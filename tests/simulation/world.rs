@@ -5,6 +5,7 @@ use crate::coverage::{Coverage, Hit};
 use crate::executor::{TaskId, Work};
 use crate::observe::{self, Seen};
 use crate::plan::{EPOCH, Plan};
+use crate::sleep::Alarms;
 use acr_fanin::app::{App, Bell};
 use acr_fanin::intake::Rules;
 use acr_fanin::store::memory::Memory;
@@ -161,6 +162,7 @@ pub(crate) struct Sim {
     state: Arc<Mutex<State>>,
     clock: Arc<AtomicI64>,
     begun: Instant,
+    alarms: Arc<Mutex<Alarms>>,
     pub(crate) memory: Memory,
 }
 
@@ -202,6 +204,7 @@ impl Sim {
         Self {
             state: Arc::new(Mutex::new(state)),
             begun: Instant::now(),
+            alarms: Arc::default(),
             memory: Memory::new(move || Timestamp::from_millis(reader.load(Ordering::Relaxed))),
             clock,
         }
@@ -215,29 +218,44 @@ impl Sim {
         Arc::clone(&self.state().plan)
     }
 
+    pub(crate) fn alarms(&self) -> MutexGuard<'_, Alarms> {
+        self.alarms.lock().unwrap()
+    }
+
     /// Time only passes while nothing can go on.
     pub(crate) fn look_at_the_clock(&self) {
-        let millis = i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(0);
-        self.clock.store(EPOCH + millis, Ordering::Relaxed);
+        let passed = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(0);
+        let now = passed + self.alarms().skipped;
+        self.clock.store(EPOCH + now.cast_signed(), Ordering::Relaxed);
+        loop {
+            let due = self.alarms().take_due(now);
+            let Some(waker) = due else { return };
+            waker.wake();
+        }
+    }
+
+    /// When the next alarm rings, by the clock of the code under test.
+    pub(crate) fn next_alarm(&self) -> Option<Instant> {
+        let alarms = self.alarms();
+        let passed = alarms.next()?.saturating_sub(alarms.skipped);
+        Some(self.begun + Duration::from_millis(passed))
+    }
+
+    /// Time jumps to the next alarm, while nobody is there whose clock would have to go on.
+    pub(crate) fn skip(&self) {
+        let mut alarms = self.alarms();
+        if let Some(next) = alarms.next() {
+            alarms.skipped += next.saturating_sub(self.elapsed());
+        }
     }
 
     pub(crate) fn now(&self) -> i64 {
         self.clock.load(Ordering::Relaxed)
     }
 
-    /// Lets time pass without anybody being there.
-    pub(crate) fn pass(&self, millis: i64) {
-        self.clock.fetch_add(millis, Ordering::Relaxed);
-    }
-
     /// Milliseconds since the beginning.
     pub(crate) fn elapsed(&self) -> u64 {
         (self.now() - EPOCH).cast_unsigned()
-    }
-
-    pub(crate) async fn until(&self, millis: u64) {
-        let left = millis.saturating_sub(self.elapsed());
-        tokio::time::sleep(Duration::from_millis(left)).await;
     }
 
     pub(crate) fn spawn(&self, group: Group, work: Work) -> TaskId {
@@ -366,7 +384,7 @@ impl Sim {
         let sim = self.clone();
         let work = async move {
             let pause = if sim.state().faulty { sim.draw(20_000) } else { 0 };
-            tokio::time::sleep(Duration::from_millis(pause as u64)).await;
+            sim.sleep(Duration::from_millis(pause as u64)).await;
             sim.start(instance);
             sim.state().down -= 1;
         };

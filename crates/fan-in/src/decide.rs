@@ -269,7 +269,7 @@ fn announce_region(push: &mut Push, region: Region, policy: &Policy, now: Timest
 }
 
 pub(crate) fn waited_for(push: &Push, policy: &Policy) -> usize {
-    match push.awaited(&policy.regions).len() {
+    match push.awaited(&policy.regions).count() {
         0 => push.expected.len(),
         regions => regions,
     }

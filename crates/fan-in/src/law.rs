@@ -4,7 +4,8 @@
 use crate::delivery::State;
 use crate::notice::NoticeKind;
 use crate::push::{Push, Status};
-use crate::region::RegionSet;
+use crate::region::{Region, RegionSet};
+use alloc::collections::BTreeSet;
 
 /// The law that a write would have broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ fn notices_match_the_status(push: &Push) -> Result<(), Violation> {
 }
 
 fn distinct_regions(push: &Push) -> bool {
-    let regions: RegionSet = push.arrivals.iter().map(|arrival| arrival.region.clone()).collect();
+    let regions: BTreeSet<&Region> = push.arrivals.iter().map(|arrival| &arrival.region).collect();
     regions.len() == push.arrivals.len()
 }
 

@@ -272,30 +272,27 @@ impl Push {
 
     /// The expected regions that are still waited for: those configured, and the one region of a registry
     /// without regions, which nobody configures.
-    #[must_use]
-    pub fn awaited(&self, configured: &RegionSet) -> RegionSet {
-        self.expected.iter().filter(|r| r.is_global() || configured.contains(r)).cloned().collect()
+    pub fn awaited<'a>(&'a self, configured: &'a RegionSet) -> impl Iterator<Item = &'a Region> {
+        self.expected.iter().filter(|r| r.is_global() || configured.contains(r))
     }
 
     /// What is awaited and has not arrived; of all that was expected where none of it is configured any more. What a
     /// push ran out of time for it lacks, whatever is configured now.
     #[must_use]
     pub fn missing(&self, configured: &RegionSet) -> RegionSet {
-        let mut wanted = self.awaited(configured);
-        if wanted.is_empty() {
-            wanted.clone_from(&self.expected);
-        }
-        if matches!(self.status, Status::TimedOut | Status::Superseded) {
-            wanted.extend(self.missed.iter().cloned());
-        }
-        wanted.into_iter().filter(|r| !self.has(r)).collect()
+        let ran_out = matches!(self.status, Status::TimedOut | Status::Superseded);
+        let missed = self.missed.iter().filter(|_| ran_out);
+        let none_awaited = self.awaited(configured).next().is_none();
+        let expected = self.expected.iter().filter(|_| none_awaited);
+        let wanted = self.awaited(configured).chain(expected).chain(missed);
+        wanted.filter(|r| !self.has(r)).cloned().collect()
     }
 
     /// Every awaited region has arrived, and there is one.
     #[must_use]
     pub fn is_everywhere(&self, configured: &RegionSet) -> bool {
-        let awaited = self.awaited(configured);
-        !awaited.is_empty() && awaited.iter().all(|r| self.has(r))
+        let mut awaited = self.awaited(configured).peekable();
+        awaited.peek().is_some() && awaited.all(|r| self.has(r))
     }
 
     /// When somebody has to look at it next; none when there is nothing left to do.
