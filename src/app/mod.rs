@@ -201,9 +201,10 @@ impl App {
     /// [`StoreError`] when what there is to do cannot be claimed; the timer rings again.
     pub async fn answer(&self, bell: Bell) -> Result<(), StoreError> {
         match bell {
-            Bell::Push(id) => self.deliver(id).await,
+            // Boxed, as each is large while it runs, and whoever waits here need not be as large for both.
+            Bell::Push(id) => Box::pin(self.deliver(id)).await,
             Bell::Job(id) => match &self.jobs {
-                Some(jobs) => jobs.advance(id).await,
+                Some(jobs) => Box::pin(jobs.advance(id)).await,
                 None => Ok(()),
             },
         }

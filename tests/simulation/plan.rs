@@ -293,7 +293,7 @@ impl Plan {
             is_copy: true,
             ..report.clone()
         };
-        if chance(rng, 12) {
+        if chance(rng, 10) {
             let repeated = copy(rng);
             self.reports.push(repeated);
         }
@@ -301,7 +301,7 @@ impl Plan {
             let after_all = Report { at: report.at + 2 * self.timeout, ..copy(rng) };
             self.reports.push(after_all);
         }
-        if chance(rng, 8) && other_channel && self.correlation == Correlation::Auto {
+        if chance(rng, 7) && other_channel && self.correlation == Correlation::Auto {
             let other = Report {
                 id: format!("other-{}", report.id),
                 event_grid: !report.event_grid,

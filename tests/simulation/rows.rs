@@ -60,7 +60,7 @@ fn wait(state: &mut State) -> Wait {
             state.fault(Hit::SlowRequest);
             Wait::Millis(state.rng.u64(50..900))
         }
-        n if n < 200 => Wait::Millis(state.rng.u64(1..20)),
+        n if n < 150 => Wait::Millis(state.rng.u64(1..20)),
         n if n < 700 => Wait::Aside,
         _ => Wait::No,
     }
