@@ -325,7 +325,7 @@ pub(crate) async fn purge(app: &App, plan: &Plan) {
     }
 }
 
-/// A month later nothing at all is left. Every eighth seed is looked at.
+/// When the retention is over nothing at all is left. Every eighth seed is looked at.
 pub(crate) fn purge_all(sim: &Sim, runtime: &tokio::runtime::Runtime, seed: u64) {
     if !seed.is_multiple_of(8) {
         return;

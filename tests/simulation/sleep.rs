@@ -1,5 +1,6 @@
 //! Sleeping in simulated time. The code under test sleeps with tokio, whose timers cost most of what its runtime
-//! costs here; what surrounds it waits for alarms, and while nothing of it runs time jumps from one to the next.
+//! costs here; what surrounds it waits for alarms (but for a connection that hangs until a moment of tokio's), and
+//! while nothing of it runs time jumps from one to the next.
 
 use crate::world::Sim;
 use std::collections::BTreeMap;
@@ -16,7 +17,8 @@ type Key = (u64, u64);
 pub(crate) struct Alarms {
     set: BTreeMap<Key, Waker>,
     last: u64,
-    /// Milliseconds that have passed while nothing of the code under test ran: its clock knows nothing of them.
+    /// Milliseconds that have passed while nothing of the code under test ran. Tokio's clock knows nothing of them,
+    /// so no `Instant` may be kept from one of its tasks to the next.
     pub(crate) skipped: u64,
 }
 
