@@ -25,6 +25,7 @@ pub(crate) fn hex(bytes: [u8; 16]) -> String {
     for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
         pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
     }
+    // Always UTF-8, as they are ASCII.
     str::from_utf8(&digits).unwrap_or_default().to_owned()
 }
 

@@ -201,7 +201,7 @@ impl App {
     /// [`StoreError`] when what there is to do cannot be claimed; the timer rings again.
     pub async fn answer(&self, bell: Bell) -> Result<(), StoreError> {
         match bell {
-            // Boxed, as each is large while it runs, and whoever waits here need not be as large for both.
+            // Boxed: each takes some KiB while it runs, which would move with whoever waits for it.
             Bell::Push(id) => Box::pin(self.deliver(id)).await,
             Bell::Job(id) => match &self.jobs {
                 Some(jobs) => Box::pin(jobs.advance(id)).await,

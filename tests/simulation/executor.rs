@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use tokio::time::{Instant, Sleep};
 
 pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -81,7 +81,7 @@ pub(crate) async fn run(sim: Sim, director: Work) {
             }
             let Some(id) = pick(&ready, &sim) else {
                 let ours = tasks.values().any(|task| task.group != Group::World);
-                if wait(&sim, ours, timer.as_mut(), cx) == Wait::Over {
+                if wait(&sim, ours, timer.as_mut(), cx).is_ready() {
                     continue;
                 }
                 ready.lock().unwrap().parked = Some(cx.waker().clone());
@@ -120,29 +120,20 @@ fn bury(killed: Vec<Group>, tasks: &mut BTreeMap<TaskId, Task>) {
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum Wait {
-    /// Somebody may go on now.
-    Over,
-    /// The runtime has to wait for a timer of its own.
-    Goes,
-}
-
-/// Nothing can go on before the next alarm, or before a timer of the code under test if something of it (`ours`) runs.
-fn wait(sim: &Sim, ours: bool, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Wait {
-    let Some(next) = sim.next_alarm() else { return Wait::Goes };
+/// Nothing can go on before the next alarm, or before a timer of the code under test if something of it (`ours`) runs:
+/// then the runtime has to wait.
+fn wait(sim: &Sim, ours: bool, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
+    let Some(next) = sim.next_alarm() else { return Poll::Pending };
     if ours {
         if timer.deadline() != next {
             timer.as_mut().reset(next);
         }
-        if timer.poll(cx).is_pending() {
-            return Wait::Goes;
-        }
+        ready!(timer.poll(cx));
     } else {
         sim.skip();
     }
     sim.look_at_the_clock();
-    Wait::Over
+    Poll::Ready(())
 }
 
 fn pick(ready: &Mutex<Ready>, sim: &Sim) -> Option<TaskId> {
